@@ -1,0 +1,97 @@
+#include "common/job/partitioning.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+
+namespace paceline {
+namespace {
+
+uint64_t CeilDivide(uint64_t a, uint64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+
+uint64_t PartitionCount(uint64_t elements, uint32_t servers) {
+  const uint64_t for_size = CeilDivide(elements, kPartitionElementsMax);
+  const uint64_t for_servers =
+      std::min<uint64_t>(servers, elements / kPartitionElementsWorth);
+  return std::max({for_size, for_servers, uint64_t{1}});
+}
+
+// Whichever of `below` <= `target` <= `above` is nearer to it.
+uint64_t Nearer(uint64_t target, uint64_t below, uint64_t above) {
+  return target - below <= above - target ? below : above;
+}
+
+// The permitted boundary nearest to `target`, which lies inside `parameter`.
+uint64_t NearestBoundary(const ParameterInfo& parameter, uint64_t target, bool whole) {
+  const uint64_t within = target - parameter.offset;
+  if (whole) return parameter.offset + Nearer(within, 0, parameter.elements);
+  const uint64_t below = within / kBlockElements * kBlockElements;
+  const uint64_t above = std::min(below + kBlockElements, parameter.elements);
+  return parameter.offset + Nearer(within, below, above);
+}
+
+// Ends of the partitions, ascending and distinct; the last is the flat vector's end.
+std::vector<uint64_t> EndsOf(const std::vector<ParameterInfo>& parameters, uint64_t count,
+                             bool whole) {
+  const uint64_t elements = TotalElements(parameters);
+  std::vector<uint64_t> ends;
+  size_t at = 0;
+  for (uint64_t i = 1; i < count; ++i) {
+    // elements * i / count, in parts that cannot overflow.
+    const uint64_t target = elements / count * i + elements % count * i / count;
+    while (target >= parameters[at].offset + parameters[at].elements) ++at;
+    const uint64_t end = NearestBoundary(parameters[at], target, whole);
+    if (end > (ends.empty() ? 0 : ends.back()) && end < elements) ends.push_back(end);
+  }
+  ends.push_back(elements);
+  return ends;
+}
+
+// The partition [begin, end) of the flat vector; *at is the parameter that holds `begin`, and
+// becomes the one that holds `end`.
+Partition Cut(const std::vector<ParameterInfo>& parameters, uint64_t begin, uint64_t end,
+              size_t* at) {
+  Partition partition;
+  partition.offset = begin;
+  partition.elements = end - begin;
+  while (begin < end) {
+    const ParameterInfo& parameter = parameters[*at];
+    const uint64_t stop = std::min(end, parameter.offset + parameter.elements);
+    partition.ranges.push_back({*at, begin - parameter.offset, stop - parameter.offset});
+    if (stop == parameter.offset + parameter.elements) ++*at;
+    begin = stop;
+  }
+  return partition;
+}
+
+}  // namespace
+
+std::vector<Partition> PartitionsOf(const std::vector<ParameterInfo>& parameters, uint32_t servers,
+                                    bool keep_parameters_whole) {
+  std::vector<Partition> partitions;
+  if (parameters.empty()) return partitions;
+  PACELINE_CHECK(servers >= 1);
+  const uint64_t count = PartitionCount(TotalElements(parameters), servers);
+  uint64_t begin = 0;
+  size_t at = 0;
+  for (const uint64_t end : EndsOf(parameters, count, keep_parameters_whole)) {
+    partitions.push_back(Cut(parameters, begin, end, &at));
+    partitions.back().id = static_cast<uint32_t>(partitions.size() - 1);
+    begin = end;
+  }
+  return partitions;
+}
+
+bool KeepsParametersWhole(const v1::OptimizerSpec& optimizer) {
+  return optimizer.has_lamb() || optimizer.has_lars();
+}
+
+uint64_t SquareNormBlocks(const Partition& partition) {
+  uint64_t blocks = 0;
+  for (const Partition::Range& range : partition.ranges) {
+    blocks += CeilDivide(range.end - range.begin, kBlockElements);
+  }
+  return blocks;
+}
+
+}  // namespace paceline
