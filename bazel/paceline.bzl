@@ -6,11 +6,15 @@ def paceline_cc_library(name, **kwargs):
     """A C++ unit. Headers are included by their path from the workspace root."""
     cc_library(name = name, **kwargs)
 
-def paceline_cc_test(name, size, deps, **kwargs):
+# Catch2's headers take long to optimise, and a test's own code need not be fast.
+UNOPTIMISED = ["-O0", "-U_FORTIFY_SOURCE"]
+
+def paceline_cc_test(name, size, deps, copts = UNOPTIMISED, **kwargs):
     """A Catch2 test program; `size` is required so that every test says how long it may take."""
     cc_test(
         name = name,
         size = size,
+        copts = copts,
         deps = deps + ["//common/testing:catch_main"],
         **kwargs
     )
@@ -83,4 +87,42 @@ def paceline_fuzz_test(name, srcs, deps, corpus = [], **kwargs):
         }),
         deps = deps,
         **kwargs
+    )
+
+def paceline_cuda_library(name, srcs, hdrs, headers = [], deps = [], visibility = None):
+    """CUDA C++ compiled by nvcc for sm_90, with PTX that newer and 8.x devices compile on start.
+
+    Only built as somebody's dependency, which must be behind select() on //bazel:cuda, or by name.
+
+    Args:
+      name: the library.
+      srcs: .cu files.
+      hdrs: the library's headers.
+      headers: other headers of ours that srcs and hdrs include.
+      deps: of the library.
+      visibility: of the library.
+    """
+    objects = []
+    for src in srcs:
+        stem = src[:-len(".cu")]
+        native.genrule(
+            name = stem + "_object",
+            srcs = [src] + hdrs + headers,
+            outs = [stem + ".o"],
+            cmd = " ".join([
+                "$${CUDA_HOME:-/usr/local/cuda}/bin/nvcc -std=c++17 -O3 -fmad=false",
+                "-gencode arch=compute_90,code=sm_90 -gencode arch=compute_80,code=compute_80",
+                "-Xcompiler -fPIC,-Wall,-Wextra -Werror all-warnings",
+                "-I. -c $(location %s) -o $@" % src,
+            ]),
+            tags = ["manual"],
+        )
+        objects.append(":" + stem + ".o")
+    cc_library(
+        name = name,
+        srcs = objects,
+        hdrs = hdrs,
+        tags = ["manual"],
+        deps = deps + ["//third_party:cudart"],
+        visibility = visibility,
     )

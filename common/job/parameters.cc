@@ -17,24 +17,21 @@ namespace {
 // Gives `parameter` its place behind the ones already in `list`.
 absl::Status Append(ParameterInfo parameter, std::vector<ParameterInfo>* list) {
   const uint64_t before = TotalElements(*list);
+  const uint64_t room = kMaxJobElements - before;
   uint64_t elements = 1;
+  bool fits = room >= 1;
   for (const uint64_t dimension : parameter.shape) {
     if (dimension == 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "parameter '", parameter.name, "' has a dimension of 0; every dimension is at least 1"));
     }
-    if (dimension > kMaxJobElements / elements) elements = kMaxJobElements + 1;
-    if (elements <= kMaxJobElements) elements *= dimension;
-    if (elements > kMaxJobElements - before) {
-      return absl::InvalidArgumentError(absl::StrCat("parameter '", parameter.name,
-                                                     "' brings the job to more than ",
-                                                     kMaxJobElements, " elements (2^40)"));
-    }
+    fits = fits && dimension <= room / elements;
+    if (fits) elements *= dimension;
   }
-  if (elements > kMaxJobElements - before) {
-    return absl::InvalidArgumentError(absl::StrCat("parameter '", parameter.name,
-                                                   "' brings the job to more than ",
-                                                   kMaxJobElements, " elements (2^40)"));
+  if (!fits) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("parameter '", parameter.name, "' brings the job, which has ", before,
+                     " elements without it, to more than ", kMaxJobElements, " (2^40)"));
   }
   parameter.elements = elements;
   parameter.offset = before;
@@ -115,7 +112,8 @@ absl::StatusOr<std::vector<ParameterInfo>> ParametersOf(const v1::JobSpec& spec,
     RETURN_IF_ERROR(Append(std::move(parameter), &list));
   }
   if (list.empty()) {
-    return absl::InvalidArgumentError("model has neither layers nor parameters; wanted one of them");
+    return absl::InvalidArgumentError(
+        "model has neither layers nor parameters; wanted one of them");
   }
   return list;
 }

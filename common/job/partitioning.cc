@@ -11,8 +11,7 @@ uint64_t CeilDivide(uint64_t a, uint64_t b) { return a / b + (a % b != 0 ? 1 : 0
 
 uint64_t PartitionCount(uint64_t elements, uint32_t servers) {
   const uint64_t for_size = CeilDivide(elements, kPartitionElementsMax);
-  const uint64_t for_servers =
-      std::min<uint64_t>(servers, elements / kPartitionElementsWorth);
+  const uint64_t for_servers = std::min<uint64_t>(servers, elements / kPartitionElementsWorth);
   return std::max({for_size, for_servers, uint64_t{1}});
 }
 
@@ -22,17 +21,15 @@ uint64_t Nearer(uint64_t target, uint64_t below, uint64_t above) {
 }
 
 // The permitted boundary nearest to `target`, which lies inside `parameter`.
-uint64_t NearestBoundary(const ParameterInfo& parameter, uint64_t target, bool whole) {
+uint64_t NearestBoundary(const ParameterInfo& parameter, uint64_t target) {
   const uint64_t within = target - parameter.offset;
-  if (whole) return parameter.offset + Nearer(within, 0, parameter.elements);
   const uint64_t below = within / kBlockElements * kBlockElements;
   const uint64_t above = std::min(below + kBlockElements, parameter.elements);
   return parameter.offset + Nearer(within, below, above);
 }
 
-// Ends of the partitions, ascending and distinct; the last is the flat vector's end.
-std::vector<uint64_t> EndsOf(const std::vector<ParameterInfo>& parameters, uint64_t count,
-                             bool whole) {
+// Ends of `count` even partitions, ascending and distinct; the last is the flat vector's end.
+std::vector<uint64_t> EndsAtBlocks(const std::vector<ParameterInfo>& parameters, uint64_t count) {
   const uint64_t elements = TotalElements(parameters);
   std::vector<uint64_t> ends;
   size_t at = 0;
@@ -40,10 +37,27 @@ std::vector<uint64_t> EndsOf(const std::vector<ParameterInfo>& parameters, uint6
     // elements * i / count, in parts that cannot overflow.
     const uint64_t target = elements / count * i + elements % count * i / count;
     while (target >= parameters[at].offset + parameters[at].elements) ++at;
-    const uint64_t end = NearestBoundary(parameters[at], target, whole);
+    const uint64_t end = NearestBoundary(parameters[at], target);
     if (end > (ends.empty() ? 0 : ends.back()) && end < elements) ends.push_back(end);
   }
   ends.push_back(elements);
+  return ends;
+}
+
+// As EndsAtBlocks, between parameters only: a partition is closed when it is at least half full and
+// the next parameter would take it further from full than it is.
+std::vector<uint64_t> EndsAtParameters(const std::vector<ParameterInfo>& parameters,
+                                       uint64_t count) {
+  const uint64_t full = CeilDivide(TotalElements(parameters), count);
+  std::vector<uint64_t> ends;
+  uint64_t begin = 0;
+  for (const ParameterInfo& next : parameters) {
+    const uint64_t held = next.offset - begin;
+    if (2 * held < full || held + next.elements / 2 <= full) continue;
+    ends.push_back(next.offset);
+    begin = next.offset;
+  }
+  ends.push_back(TotalElements(parameters));
   return ends;
 }
 
@@ -72,9 +86,11 @@ std::vector<Partition> PartitionsOf(const std::vector<ParameterInfo>& parameters
   if (parameters.empty()) return partitions;
   PACELINE_CHECK(servers >= 1);
   const uint64_t count = PartitionCount(TotalElements(parameters), servers);
+  const std::vector<uint64_t> ends =
+      keep_parameters_whole ? EndsAtParameters(parameters, count) : EndsAtBlocks(parameters, count);
   uint64_t begin = 0;
   size_t at = 0;
-  for (const uint64_t end : EndsOf(parameters, count, keep_parameters_whole)) {
+  for (const uint64_t end : ends) {
     partitions.push_back(Cut(parameters, begin, end, &at));
     partitions.back().id = static_cast<uint32_t>(partitions.size() - 1);
     begin = end;

@@ -53,9 +53,9 @@ class WorkPlan {
   uint64_t shards_per_epoch_;
   uint64_t total_shards_;
   uint64_t run_length_;
-  uint64_t head_end_;         // End of the epoch that first_ordinal is in, or total_shards.
-  uint64_t head_runs_;        // Runs before head_end_.
-  uint64_t runs_per_epoch_;   // Of the whole epochs behind head_end_.
+  uint64_t head_end_;        // End of the epoch that first_ordinal is in, or total_shards.
+  uint64_t head_runs_;       // Runs before head_end_.
+  uint64_t runs_per_epoch_;  // Of the whole epochs behind head_end_.
   uint64_t size_;
 };
 
@@ -64,9 +64,7 @@ struct LeafRun {
   uint64_t first = 0;
   uint64_t count = 0;
 
-  friend bool operator==(LeafRun a, LeafRun b) {
-    return a.first == b.first && a.count == b.count;
-  }
+  friend bool operator==(LeafRun a, LeafRun b) { return a.first == b.first && a.count == b.count; }
   friend bool operator!=(LeafRun a, LeafRun b) { return !(a == b); }
 };
 

@@ -1,0 +1,181 @@
+#include "cli/checkup.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "cli/follow.h"
+#include "cli/local_fleet.h"
+#include "cli/render.h"
+#include "cli/spec_file.h"
+#include "client/control_client.h"
+#include "common/base/version.h"
+
+namespace paceline::cli {
+namespace {
+
+constexpr rlim_t kOpenFilesWanted = 1024;
+
+// 0, or errno of the step that failed.
+int BindLoopback(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const int reuse = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  int error = 0;
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) error = errno;
+  ::close(fd);
+  return error;
+}
+
+std::string OutputOf(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+  if (pipe == nullptr) return "";
+  std::string text;
+  std::array<char, 256> buffer;
+  while (std::fgets(buffer.data(), buffer.size(), pipe.get()) != nullptr) text += buffer.data();
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+Finding CheckFile(const std::string& path) {
+  if (::access(path.c_str(), R_OK) == 0) return {Finding::kGood, "data", path, ""};
+  return {Finding::kBad, "data", absl::StrCat(path, ": ", std::strerror(errno)),
+          "correct the path in the spec; paths are relative to the spec's own folder. Fashion-MNIST "
+          "is Debian's package dataset-fashion-mnist"};
+}
+
+}  // namespace
+
+Finding CheckProgram(const std::string& program, const std::string& directory) {
+  const auto path = FindProgram(program, directory);
+  if (!path.ok()) {
+    return {Finding::kBad, program, std::string(path.status().message()),
+            "build them with: bazel build //server //worker"};
+  }
+  const std::string version = OutputOf("'" + *path + "' --version 2>&1");
+  const std::string wanted = absl::StrCat(program, " ", kRelease);
+  if (version != wanted) {
+    return {Finding::kBad, program, absl::StrCat(*path, " says \"", version, "\""),
+            absl::StrCat("it must be of this program's release: ", wanted)};
+  }
+  return {Finding::kGood, program, absl::StrCat(*path, " (", kRelease, ")"), ""};
+}
+
+Finding CheckCpu() {
+  __builtin_cpu_init();
+  std::vector<std::string> features;
+  if (__builtin_cpu_supports("avx2")) features.push_back("AVX2");
+  if (__builtin_cpu_supports("avx512f")) features.push_back("AVX-512");
+  const std::string seen =
+      absl::StrCat(std::thread::hardware_concurrency(), " cores, ",
+                   features.empty() ? "neither AVX2 nor AVX-512" : absl::StrJoin(features, ", "));
+  if (features.empty()) {
+    return {Finding::kNote, "cpu", seen, "training works, at a fraction of the speed"};
+  }
+  return {Finding::kGood, "cpu", seen, ""};
+}
+
+Finding CheckMemory() {
+  struct sysinfo info = {};
+  if (::sysinfo(&info) != 0) return {Finding::kNote, "memory", std::strerror(errno), ""};
+  const double total = static_cast<double>(info.totalram) * info.mem_unit;
+  const std::string seen = Bytes(total);
+  if (total < 2e9) return {Finding::kNote, "memory", seen, "small: keep models and data small too"};
+  return {Finding::kGood, "memory", seen, ""};
+}
+
+Finding CheckGpu() {
+  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY);
+  if (driver == nullptr) {
+    return {Finding::kNote, "gpu", "no NVIDIA driver (libcuda.so.1)", "workers compute on the CPU"};
+  }
+  int count = 0;
+  const auto init = reinterpret_cast<int (*)(unsigned)>(::dlsym(driver, "cuInit"));
+  const auto get = reinterpret_cast<int (*)(int*)>(::dlsym(driver, "cuDeviceGetCount"));
+  const bool works = init != nullptr && get != nullptr && init(0) == 0 && get(&count) == 0;
+  ::dlclose(driver);
+  if (!works || count == 0) {
+    return {Finding::kNote, "gpu", "a driver, but no usable device",
+            "see nvidia-smi; workers compute on the CPU"};
+  }
+  return {Finding::kGood, "gpu", absl::StrCat(count, " CUDA devices"), ""};
+}
+
+Finding CheckLoopback() {
+  const int error = BindLoopback(0);
+  if (error == 0) return {Finding::kGood, "loopback", "ports can be listened at", ""};
+  return {Finding::kBad, "loopback", absl::StrCat("cannot listen on 127.0.0.1: ", std::strerror(error)),
+          "bring the loopback interface up: ip link set lo up"};
+}
+
+Finding CheckOpenFiles() {
+  rlimit limit = {};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const std::string seen = absl::StrCat(limit.rlim_cur, " open files allowed");
+  if (limit.rlim_cur >= kOpenFilesWanted) return {Finding::kGood, "limits", seen, ""};
+  return {Finding::kNote, "limits", seen, "raise it for a large fleet: ulimit -n 4096"};
+}
+
+Finding CheckPort(int port) {
+  const int error = BindLoopback(port);
+  if (error == 0) return {Finding::kGood, "port", absl::StrCat(port, " is free"), ""};
+  return {Finding::kBad, "port", absl::StrCat(port, ": ", std::strerror(error)),
+          absl::StrCat("see who has it: ss -ltnp 'sport = :", port, "'")};
+}
+
+std::vector<Finding> CheckSpec(const std::string& path) {
+  const auto spec = LoadSpec(path, {});
+  if (!spec.ok()) {
+    return {{Finding::kBad, "spec", std::string(spec.status().message()), "see docs/spec.md"}};
+  }
+  std::vector<Finding> findings = {{Finding::kGood, "spec", path, ""}};
+  for (const v1::DataFiles* files : {&spec->data().train(), &spec->data().eval()}) {
+    for (const std::string& file : {files->images(), files->labels(), files->path()}) {
+      if (!file.empty()) findings.push_back(CheckFile(file));
+    }
+  }
+  return findings;
+}
+
+std::vector<Finding> CheckFleet(const std::string& address) {
+  ControlClient control(address);
+  const auto fleet = control.DescribeFleet({}, kCallTimeout);
+  if (!fleet.ok()) {
+    return {{Finding::kBad, "fleet", std::string(fleet.status().message()),
+             "is a paceline-server with the coordinator role listening there?"}};
+  }
+  std::vector<Finding> findings;
+  if (fleet->release() != kRelease) {
+    findings.push_back({Finding::kBad, "fleet",
+                        absl::StrCat(address, " runs release ", fleet->release()),
+                        absl::StrCat("this program is of release ", kRelease)});
+  } else {
+    findings.push_back({Finding::kGood, "fleet", absl::StrCat(address, " answers"), ""});
+  }
+  const std::string seen =
+      absl::StrCat(fleet->servers_size(), " servers, ", fleet->workers_size(), " workers");
+  const bool complete = fleet->servers_size() > 0 && fleet->workers_size() > 0;
+  findings.push_back({complete ? Finding::kGood : Finding::kNote, "fleet", seen,
+                      complete ? "" : "a job needs at least one of each"});
+  return findings;
+}
+
+}  // namespace paceline::cli

@@ -1,0 +1,13 @@
+// Ctrl-C and SIGTERM as a question the main loop asks, instead of sudden death.
+#ifndef PACELINE_CLI_INTERRUPT_H_
+#define PACELINE_CLI_INTERRUPT_H_
+
+namespace paceline::cli {
+
+// From now on the two signals only set a flag; a third one of them ends the process as usual.
+void CatchInterrupts();
+bool Interrupted();
+
+}  // namespace paceline::cli
+
+#endif  // PACELINE_CLI_INTERRUPT_H_

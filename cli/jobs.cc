@@ -1,0 +1,209 @@
+// paceline submit, status, list, wait, cancel, mode: a job on a running fleet.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "cli/command.h"
+#include "cli/follow.h"
+#include "cli/progress.h"
+#include "cli/render.h"
+#include "cli/spec_file.h"
+#include "client/control_client.h"
+#include "common/job/job_spec.h"
+
+namespace paceline::cli {
+namespace {
+
+struct JobFlags {
+  FleetFlags fleet;
+  std::string job;
+  std::string spec;
+  std::vector<std::string> overrides;
+  std::string submission_id;
+  bool wait = false;
+  double timeout_s = 0;
+  std::string reason = "by request";
+  std::string mode;
+};
+
+int PrintEnded(const v1::JobStatus& job, bool json) {
+  if (json) {
+    std::printf("%s\n", SummaryJson(job).c_str());
+  } else {
+    std::printf("%s", ResultText(job).c_str());
+  }
+  if (job.state() == v1::FINISHED) return kOk;
+  return job.state() == v1::CANCELLED ? kJobCancelled : kJobFailed;
+}
+
+int Wait(ControlClient* control, const JobFlags& flags) {
+  Progress progress(stderr, ::isatty(STDERR_FILENO) == 1);
+  FollowOptions follow;
+  if (flags.timeout_s > 0) follow.deadline = absl::Now() + absl::Seconds(flags.timeout_s);
+  follow.on_status = [&](const v1::JobStatus& job) { progress.Show(job, absl::Now()); };
+  const auto job = FollowJob(control, flags.job, follow);
+  progress.Finish();
+  if (job.ok()) return PrintEnded(*job, flags.fleet.json);
+  Fail(job.status());
+  return absl::IsDeadlineExceeded(job.status()) ? kTimedOut : ExitCodeOf(job.status());
+}
+
+int Submit(JobFlags flags) {
+  const auto spec = LoadSpec(flags.spec, flags.overrides);
+  if (!spec.ok()) return Fail(spec.status());
+  ControlClient control(flags.fleet.fleet);
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = *spec;
+  request.set_submission_id(!flags.submission_id.empty()
+                                ? flags.submission_id
+                                : absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
+  const auto reply = control.SubmitJob(request, kCallTimeout);
+  if (!reply.ok()) return Fail(reply.status());
+  if (flags.wait) {
+    std::fprintf(stderr, "submitted %s\n", reply->job().c_str());
+    flags.job = reply->job();
+    return Wait(&control, flags);
+  }
+  std::printf("%s\n", flags.fleet.json ? MessageJson(*reply).c_str() : reply->job().c_str());
+  return kOk;
+}
+
+int Status(const JobFlags& flags) {
+  ControlClient control(flags.fleet.fleet);
+  if (flags.job.empty()) {
+    const auto fleet = control.DescribeFleet({}, kCallTimeout);
+    if (!fleet.ok()) return Fail(fleet.status());
+    std::printf("%s\n", flags.fleet.json ? MessageJson(*fleet).c_str() : FleetText(*fleet).c_str());
+    return kOk;
+  }
+  v1::DescribeJobRequest request;
+  request.set_job(flags.job);
+  const auto job = control.DescribeJob(request, kCallTimeout);
+  if (!job.ok()) return Fail(job.status());
+  std::printf("%s\n", flags.fleet.json ? MessageJson(*job).c_str() : JobText(*job).c_str());
+  return kOk;
+}
+
+int List(const JobFlags& flags) {
+  ControlClient control(flags.fleet.fleet);
+  const auto jobs = control.ListJobs({}, kCallTimeout);
+  if (!jobs.ok()) return Fail(jobs.status());
+  std::printf("%s\n", flags.fleet.json ? MessageJson(*jobs).c_str() : JobListText(*jobs).c_str());
+  return kOk;
+}
+
+int Cancel(const JobFlags& flags) {
+  ControlClient control(flags.fleet.fleet);
+  v1::CancelJobRequest request;
+  request.set_job(flags.job);
+  request.set_reason(flags.reason);
+  const auto reply = control.CancelJob(request, kCallTimeout);
+  if (!reply.ok()) return Fail(reply.status());
+  std::printf("%s\n", flags.fleet.json ? MessageJson(*reply).c_str()
+                                       : absl::StrCat(flags.job, " is ", StateName(reply->state())).c_str());
+  return kOk;
+}
+
+// The mode as a spec would say it.
+absl::StatusOr<v1::ConsistencySpec> ParseConsistency(const std::string& mode) {
+  const auto spec = ParseJobSpec("{name: mode, model: {parameters: [{name: p, shape: [1]}]}}",
+                                 "mode", {absl::StrCat("consistency=", mode)});
+  if (!spec.ok()) return spec.status();
+  return spec->consistency();
+}
+
+int Mode(const JobFlags& flags) {
+  const auto consistency = ParseConsistency(flags.mode);
+  if (!consistency.ok()) return Fail(consistency.status());
+  ControlClient control(flags.fleet.fleet);
+  v1::SetConsistencyRequest request;
+  request.set_job(flags.job);
+  *request.mutable_consistency() = *consistency;
+  const auto reply = control.SetConsistency(request, kCallTimeout);
+  if (!reply.ok()) return Fail(reply.status());
+  std::printf("%s\n",
+              flags.fleet.json
+                  ? MessageJson(*reply).c_str()
+                  : absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
+                                 reply->segment(), ", once the work granted so far is applied")
+                        .c_str());
+  return kOk;
+}
+
+CLI::App* AddJobCommand(CLI::App& app, const char* name, const char* help, JobFlags* flags) {
+  CLI::App* command = app.add_subcommand(name, help);
+  AddFleetFlags(*command, &flags->fleet);
+  return command;
+}
+
+CLI::Option* AddJob(CLI::App* command, JobFlags* flags) {
+  return command->add_option("job", flags->job, "the job, as submit and list name it");
+}
+
+}  // namespace
+
+void AddSubmit(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command =
+      AddJobCommand(app, "submit", "give a job to a running fleet; prints its name", flags.get());
+  command->add_option("spec", flags->spec, "the job, as YAML (docs/spec.md)")->required();
+  AddSetFlag(*command, &flags->overrides);
+  command->add_flag("--wait", flags->wait, "then wait until it has ended");
+  command->add_option("--submission-id", flags->submission_id,
+                      "submitting twice with the same one makes one job");
+  command->callback([flags, exit_code] { *exit_code = Submit(*flags); });
+}
+
+void AddStatus(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command = AddJobCommand(
+      app, "status", "a job: progress, workers, partitions, who waits for whom; or the fleet",
+      flags.get());
+  AddJob(command, flags.get());
+  command->callback([flags, exit_code] { *exit_code = Status(*flags); });
+}
+
+void AddList(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command = AddJobCommand(app, "list", "the fleet's jobs", flags.get());
+  command->callback([flags, exit_code] { *exit_code = List(*flags); });
+}
+
+void AddWait(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command =
+      AddJobCommand(app, "wait", "wait until a job has ended; prints its result", flags.get());
+  AddJob(command, flags.get())->required();
+  command->add_option("--timeout", flags->timeout_s, "give up after this many seconds")
+      ->check(CLI::PositiveNumber);
+  command->callback([flags, exit_code] {
+    ControlClient control(flags->fleet.fleet);
+    *exit_code = Wait(&control, *flags);
+  });
+}
+
+void AddCancel(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command = AddJobCommand(app, "cancel", "end a job now", flags.get());
+  AddJob(command, flags.get())->required();
+  command->add_option("--reason", flags->reason, "for the job's record")->capture_default_str();
+  command->callback([flags, exit_code] { *exit_code = Cancel(*flags); });
+}
+
+void AddMode(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command =
+      AddJobCommand(app, "mode", "change the consistency mode of a running job", flags.get());
+  AddJob(command, flags.get())->required();
+  command
+      ->add_option("mode", flags->mode,
+                   "as in the spec: sync, '{ssp: 3}', async, '{async: {max_staleness: 8}}'")
+      ->required();
+  command->callback([flags, exit_code] { *exit_code = Mode(*flags); });
+}
+
+}  // namespace paceline::cli

@@ -1,0 +1,151 @@
+#include "cli/local_fleet.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "common/base/status_macros.h"
+
+namespace paceline::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::Duration kStartTimeout = absl::Seconds(20);
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string LastLines(const std::string& path, size_t count) {
+  const std::string text = ReadFile(path);
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
+  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - count);
+  return absl::StrJoin(lines, "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindProgram(const std::string& program, const std::string& directory) {
+  std::vector<fs::path> places;
+  if (!directory.empty()) {
+    places.push_back(directory);
+  } else {
+    std::error_code ignored;
+    const fs::path self = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+    places.push_back(self);
+    places.push_back(self.parent_path() / std::string(absl::StripPrefix(program, "paceline-")));
+    if (const char* path = std::getenv("PATH"); path != nullptr) {
+      for (const auto part : absl::StrSplit(path, ':', absl::SkipEmpty())) {
+        places.push_back(std::string(part));
+      }
+    }
+  }
+  for (const fs::path& place : places) {
+    const std::string candidate = (place / program).string();
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  const std::string where =
+      !directory.empty() ? directory
+                         : absl::StrCat(places[0].string(), ", ", places[1].string(),
+                                        " or on the PATH");
+  return absl::NotFoundError(absl::StrCat("no executable ", program, " in ", where,
+                                          "; name its folder with --programs"));
+}
+
+absl::Status LocalFleet::StartMember(const std::string& name, bool is_server,
+                                     const std::vector<std::string>& arguments) {
+  Member member;
+  member.name = name;
+  member.is_server = is_server;
+  member.log = (fs::path(directory_) / absl::StrCat(name, ".log")).string();
+  ASSIGN_OR_RETURN(member.process, Process::Start(arguments, member.log));
+  members_.push_back(std::move(member));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(const LocalFleetOptions& options) {
+  ASSIGN_OR_RETURN(const std::string server, FindProgram("paceline-server", options.programs));
+  ASSIGN_OR_RETURN(const std::string worker, FindProgram("paceline-worker", options.programs));
+  auto fleet = std::unique_ptr<LocalFleet>(new LocalFleet());
+  fleet->directory_ = options.directory;
+  const fs::path directory = options.directory;
+  const std::string port_file = (directory / "coordinator.port").string();
+  fs::remove(port_file);
+
+  RETURN_IF_ERROR(fleet->StartMember(
+      "server-0", true,
+      {server, "--id=server-0", "--listen=127.0.0.1:0", "--port-file=" + port_file,
+       "--store=sqlite:" + (directory / "coordinator.db").string()}));
+  const absl::Time end = absl::Now() + kStartTimeout;
+  while (fleet->coordinator_.empty()) {
+    const Member& first = fleet->members_.front();
+    if (const auto ended = first.process->Ended(); ended.has_value()) {
+      return absl::InternalError(absl::StrCat("server-0 ended at once (", *ended, "):\n",
+                                              LastLines(first.log, 10)));
+    }
+    if (absl::Now() > end) {
+      return absl::InternalError(absl::StrCat("server-0 did not start listening in ",
+                                              absl::FormatDuration(kStartTimeout), "; see ",
+                                              first.log));
+    }
+    const std::string text = ReadFile(port_file);
+    fleet->coordinator_ = std::string(absl::StripAsciiWhitespace(text));
+    if (fleet->coordinator_.empty()) absl::SleepFor(absl::Milliseconds(5));
+  }
+
+  for (int i = 1; i < options.servers; ++i) {
+    RETURN_IF_ERROR(fleet->StartMember(
+        absl::StrCat("server-", i), true,
+        {server, absl::StrCat("--id=server-", i), "--listen=127.0.0.1:0", "--roles=parameters",
+         "--join=" + fleet->coordinator_}));
+  }
+  for (int i = 0; i < options.workers; ++i) {
+    std::vector<std::string> arguments = {worker, absl::StrCat("--id=worker-", i),
+                                          "--join=" + fleet->coordinator_};
+    arguments.insert(arguments.end(), options.worker_flags.begin(), options.worker_flags.end());
+    RETURN_IF_ERROR(fleet->StartMember(absl::StrCat("worker-", i), false, arguments));
+  }
+  return fleet;
+}
+
+void LocalFleet::Stop() {
+  for (const bool servers : {false, true}) {
+    for (Member& member : members_) {
+      if (member.is_server == servers) member.process->Signal(SIGTERM);
+    }
+    members_.erase(std::remove_if(members_.begin(), members_.end(),
+                                  [&](const Member& m) { return m.is_server == servers; }),
+                   members_.end());
+  }
+}
+
+std::vector<std::string> LocalFleet::Casualties() {
+  std::vector<std::string> lines;
+  for (Member& member : members_) {
+    const auto ended = member.process->Ended();
+    if (!ended.has_value() || member.reported) continue;
+    member.reported = true;
+    lost_server_ |= member.is_server;
+    lines.push_back(absl::StrCat(member.name, " ended (", *ended, "); see ", member.log));
+  }
+  return lines;
+}
+
+bool LocalFleet::lost_all_workers() const {
+  return std::none_of(members_.begin(), members_.end(),
+                      [](const Member& m) { return !m.is_server && !m.reported; });
+}
+
+}  // namespace paceline::cli

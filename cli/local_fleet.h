@@ -1,0 +1,75 @@
+// A private fleet on this machine: servers and workers as processes, on loopback, for one job.
+//
+// Errors   NotFound: a program is not where it should be. Internal: one died at once; the message
+//          has the end of its log.
+// Threads  As Process.
+#ifndef PACELINE_CLI_LOCAL_FLEET_H_
+#define PACELINE_CLI_LOCAL_FLEET_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cli/process.h"
+
+namespace paceline::cli {
+
+struct LocalFleetOptions {
+  int servers = 1;
+  int workers = 1;
+  // Logs, port files and the coordinator's store go here. Must exist.
+  std::string directory;
+  // Where paceline-server and paceline-worker are; empty: FindPrograms().
+  std::string programs;
+  // Further flags of every worker.
+  std::vector<std::string> worker_flags;
+};
+
+class LocalFleet {
+ public:
+  // Starts server-0 (which also coordinates), waits until it listens, then the others.
+  static absl::StatusOr<std::unique_ptr<LocalFleet>> Start(const LocalFleetOptions& options);
+
+  // Workers first, then servers, all in good order. The destructor does the same.
+  void Stop();
+
+  // host:port.
+  const std::string& coordinator() const { return coordinator_; }
+
+  // A line for each process that has ended by itself since the last call: "worker-2 ended (signal
+  // 9); see <log>".
+  std::vector<std::string> Casualties();
+
+  // Whether a server is among those that ended.
+  bool lost_server() const { return lost_server_; }
+
+  // Whether every worker has ended.
+  bool lost_all_workers() const;
+
+ private:
+  struct Member {
+    std::string name;
+    std::string log;
+    bool is_server = false;
+    bool reported = false;
+    std::unique_ptr<Process> process;
+  };
+
+  absl::Status StartMember(const std::string& name, bool is_server,
+                           const std::vector<std::string>& arguments);
+
+  std::string directory_;
+  std::string coordinator_;
+  bool lost_server_ = false;
+  std::vector<Member> members_;
+};
+
+// The folder of `program`: beside this executable, in a sibling folder (server/, worker/) of it as a
+// build lays them out, or on the PATH. NotFound names the places looked at.
+absl::StatusOr<std::string> FindProgram(const std::string& program, const std::string& directory);
+
+}  // namespace paceline::cli
+
+#endif  // PACELINE_CLI_LOCAL_FLEET_H_

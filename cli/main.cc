@@ -1,0 +1,45 @@
+// paceline: run training jobs, on a private fleet or on a cluster.
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "cli/command.h"
+#include "common/base/version.h"
+
+namespace {
+
+constexpr char kFooter[] = R"(First steps
+  paceline doctor                       is this machine ready?
+  paceline run examples/fashion-mnist/job.yaml
+                                        train on a private fleet of local processes
+  paceline submit job.yaml --fleet host:port
+                                        train on a running fleet; then status, wait, logs, cancel
+
+Exit status
+  0 done             1 the job failed      2 a flag, spec or name is wrong
+  3 fleet unreachable   4 the job was cancelled   5 the private fleet broke
+  6 doctor found a problem   7 wait timed out   70 internal error   130 interrupted)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("Paceline: distributed training on a replicated parameter-server fleet.", "paceline");
+  app.set_version_flag("--version", std::string("paceline ") + paceline::kRelease);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  app.get_formatter()->column_width(36);
+  int exit_code = paceline::cli::kOk;
+  for (const paceline::cli::AddCommand add :
+       {paceline::cli::AddRun, paceline::cli::AddSubmit, paceline::cli::AddStatus,
+        paceline::cli::AddList, paceline::cli::AddWait, paceline::cli::AddLogs,
+        paceline::cli::AddCancel, paceline::cli::AddMode, paceline::cli::AddDoctor,
+        paceline::cli::AddCompletion}) {
+    add(app, &exit_code);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? paceline::cli::kOk : paceline::cli::kUsage;
+  }
+  return exit_code;
+}

@@ -1,0 +1,313 @@
+#include "cli/render.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+
+namespace paceline::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no NaN and no infinity.
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+const v1::Evaluation* LastEvaluation(const v1::JobStatus& job) {
+  return job.evaluations().empty() ? nullptr : &*job.evaluations().rbegin();
+}
+
+// Sum of the partitions' histograms: bucket b >= 1 holds staleness in [2^(b-1), 2^b).
+std::vector<uint64_t> Staleness(const v1::JobStatus& job) {
+  std::vector<uint64_t> sum;
+  for (const v1::PartitionReport& partition : job.partitions()) {
+    sum.resize(std::max<size_t>(sum.size(), partition.staleness_size()));
+    for (int b = 0; b < partition.staleness_size(); ++b) sum[b] += partition.staleness(b);
+  }
+  return sum;
+}
+
+std::string BucketName(size_t bucket) {
+  if (bucket <= 1) return absl::StrCat(bucket);
+  return absl::StrCat(uint64_t{1} << (bucket - 1), "-", (uint64_t{1} << bucket) - 1);
+}
+
+std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
+
+template <typename Worker>
+std::vector<std::string> TimeSplit(const Worker& report) {
+  const double all = report.compute_s() + report.wait_s() + report.transfer_s();
+  if (all <= 0) return {"-", "-", "-"};
+  return {Percent(report.compute_s() / all), Percent(report.wait_s() / all),
+          Percent(report.transfer_s() / all)};
+}
+
+}  // namespace
+
+std::string StateName(v1::JobState state) {
+  return absl::AsciiStrToLower(v1::JobState_Name(state));
+}
+
+bool HasEnded(v1::JobState state) {
+  return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
+}
+
+std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
+  switch (consistency.mode_case()) {
+    case v1::ConsistencySpec::kSsp:
+      return absl::StrCat("ssp(", consistency.ssp().staleness(), ")");
+    case v1::ConsistencySpec::kAsync:
+      if (!consistency.async().has_max_staleness()) return "async";
+      return absl::StrCat("async(max_staleness ", consistency.async().max_staleness(), ", ",
+                          absl::AsciiStrToLower(v1::AsyncMode::OnStale_Name(
+                              consistency.async().on_stale())),
+                          ")");
+    default:
+      return "sync";
+  }
+}
+
+std::string Bytes(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  int unit = 0;
+  while (bytes >= 1000 && unit < 5) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? absl::StrFormat("%.0f B", bytes)
+                   : absl::StrFormat("%.1f %s", bytes, kUnits[unit]);
+}
+
+std::string Duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  if (seconds < 10) return absl::StrFormat("%.1f s", seconds);
+  const int64_t whole = std::llround(seconds);
+  if (whole < 60) return absl::StrCat(whole, " s");
+  if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
+  return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
+}
+
+std::string Table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      absl::StrAppend(&line, row[c]);
+      if (c + 1 < row.size()) line.append(widths[c] + 2 - row[c].size(), ' ');
+    }
+    absl::StripTrailingAsciiWhitespace(&line);
+    absl::StrAppend(&text, line, "\n");
+  }
+  return text;
+}
+
+std::string JobText(const v1::JobStatus& job) {
+  std::vector<std::vector<std::string>> facts = {
+      {"job", job.job()},
+      {"state", StateName(job.state()) + (job.reason().empty() ? "" : ": " + job.reason())},
+      {"consistency", ConsistencyName(job.segment().consistency()) +
+                          (job.has_pending_consistency()
+                               ? " (changing to " + ConsistencyName(job.pending_consistency()) + ")"
+                               : "")},
+      {"progress", absl::StrFormat("epoch %d of %d, %d of %d samples, version %d", job.epoch(),
+                                   job.spec().train().epochs(), job.samples(),
+                                   job.samples_total(), job.version())},
+      {"speed", absl::StrFormat("%.0f samples/s, %s so far", job.samples_per_s(),
+                                Duration(job.wall_s()))},
+      {"loss", absl::StrFormat("%.4f now, %.4f this epoch", job.recent_loss(), job.epoch_loss())},
+      {"traffic", Bytes(job.bytes_pushed()) + " pushed, " + Bytes(job.bytes_pulled()) + " pulled"},
+  };
+  for (const v1::Evaluation& e : job.evaluations()) {
+    facts.push_back({e.final() ? "final eval" : "eval",
+                     absl::StrFormat("epoch %d: loss %.4f", e.epoch(), e.loss()) +
+                         (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});
+  }
+  uint64_t refused = 0;
+  uint64_t duplicates = 0;
+  for (const v1::PartitionReport& p : job.partitions()) {
+    refused += p.pushes_invalid();
+    duplicates += p.pushes_duplicate();
+    if (!p.last_invalid().empty()) {
+      facts.push_back({"refused", absl::StrCat("partition ", p.partition(), ": ", p.last_invalid())});
+    }
+  }
+  facts.push_back({"pushes", absl::StrCat(duplicates, " duplicates, ", refused, " invalid")});
+  if (!job.weights_sha256().empty()) facts.push_back({"weights_sha256", job.weights_sha256()});
+
+  std::vector<std::vector<std::string>> workers = {
+      {"WORKER", "STATE", "CLOCK", "SAMPLES", "COMPUTE", "WAIT", "TRANSFER"}};
+  for (const v1::WorkerStatus& w : job.workers()) {
+    const auto split = TimeSplit(w.report());
+    workers.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.state(),
+                       absl::StrCat(w.report().clock()), absl::StrCat(w.report().samples()),
+                       split[0], split[1], split[2]});
+  }
+  std::vector<std::vector<std::string>> partitions = {
+      {"PARTITION", "SERVER", "TERM", "VERSION", "WAITING"}};
+  for (int i = 0; i < job.placement_size(); ++i) {
+    const v1::PartitionPlacement& place = job.placement(i);
+    std::string version = "-";
+    std::string waiting;
+    for (const v1::PartitionReport& p : job.partitions()) {
+      if (p.partition() != place.partition()) continue;
+      version = absl::StrCat(p.version());
+      if (!p.waits().empty()) {
+        const v1::Wait& wait = p.waits(0);
+        waiting = absl::StrCat(p.waits_size(), " waiting; ", wait.worker(), ": ", wait.what(),
+                               wait.on().empty() ? "" : " on ", absl::StrJoin(wait.on(), ","));
+      }
+    }
+    partitions.push_back({absl::StrCat(place.partition()), place.server(),
+                          absl::StrCat(place.term()), version, waiting});
+  }
+  std::string text = Table(facts);
+  if (workers.size() > 1) absl::StrAppend(&text, "\n", Table(workers));
+  if (partitions.size() > 1) absl::StrAppend(&text, "\n", Table(partitions));
+  return text;
+}
+
+std::string JobListText(const v1::ListJobsReply& jobs) {
+  std::vector<std::vector<std::string>> rows = {
+      {"JOB", "STATE", "MODE", "WORKERS", "EPOCH", "LOSS", "SAMPLES/S", "REASON"}};
+  for (const v1::JobStatus& job : jobs.jobs()) {
+    rows.push_back({job.job(), StateName(job.state()),
+                    ConsistencyName(job.segment().consistency()),
+                    absl::StrCat(job.roster().members_size(), "/", job.spec().fleet().workers()),
+                    absl::StrCat(job.epoch(), "/", job.spec().train().epochs()),
+                    absl::StrFormat("%.4f", job.recent_loss()),
+                    absl::StrFormat("%.0f", job.samples_per_s()), job.reason()});
+  }
+  return Table(rows);
+}
+
+std::string FleetText(const v1::FleetStatus& fleet) {
+  std::vector<std::vector<std::string>> servers = {
+      {"SERVER", "ADDRESS", "STATE", "PARTITIONS", "ELEMENTS", "PID"}};
+  for (const v1::ServerStatus& s : fleet.servers()) {
+    servers.push_back({absl::StrCat(s.server().id(), "#", s.server().incarnation()), s.address(),
+                       s.state(), absl::StrCat(s.partitions()), absl::StrCat(s.elements()),
+                       absl::StrCat(s.pid())});
+  }
+  std::vector<std::vector<std::string>> workers = {{"WORKER", "HOST", "STATE", "JOB", "PID"}};
+  for (const v1::WorkerStatus& w : fleet.workers()) {
+    workers.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.host(),
+                       w.state(), w.job(), absl::StrCat(w.pid())});
+  }
+  return absl::StrCat("release ", fleet.release(), ", ", fleet.jobs(), " jobs\n\n", Table(servers),
+                      "\n", Table(workers));
+}
+
+std::string ResultText(const v1::JobStatus& job) {
+  std::vector<std::vector<std::string>> rows = {
+      {"job", job.job()},
+      {"result", StateName(job.state()) + (job.reason().empty() ? "" : ": " + job.reason())},
+      {"mode", ConsistencyName(job.segment().consistency())},
+      {"fleet", absl::StrCat(job.spec().fleet().servers(), " servers, ",
+                             job.spec().fleet().workers(), " workers")},
+      {"samples", absl::StrFormat("%d in %s (%.0f a second)", job.samples(),
+                                  Duration(job.wall_s()), job.samples_per_s())},
+      {"train loss", absl::StrFormat("%.4f", job.epoch_loss())},
+  };
+  if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
+    rows.push_back({"eval loss", absl::StrFormat("%.4f", e->loss())});
+    if (e->has_accuracy()) rows.push_back({"eval accuracy", Percent(e->accuracy())});
+  }
+  rows.push_back(
+      {"traffic", Bytes(job.bytes_pushed()) + " pushed, " + Bytes(job.bytes_pulled()) + " pulled"});
+  if (!job.weights_sha256().empty()) rows.push_back({"weights_sha256", job.weights_sha256()});
+  return Table(rows);
+}
+
+std::string EventLine(const v1::Event& event) {
+  const absl::Time when = absl::FromUnixMicros(static_cast<int64_t>(event.unix_s() * 1e6));
+  return absl::StrCat(absl::FormatTime("%H:%M:%E3S", when, absl::LocalTimeZone()), " ",
+                      event.kind(), event.subject().empty() ? "" : " ", event.subject(), ": ",
+                      event.message());
+}
+
+std::string MessageJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  return status.ok() ? json : "null";
+}
+
+std::string SummaryJson(const v1::JobStatus& job) {
+  Json staleness = Json::object();
+  const std::vector<uint64_t> histogram = Staleness(job);
+  for (size_t b = 0; b < histogram.size(); ++b) staleness[BucketName(b)] = histogram[b];
+  Json eval = nullptr;
+  if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
+    eval = Json::object();
+    eval["loss"] = Number(e->loss());
+    eval["accuracy"] = e->has_accuracy() ? Number(e->accuracy()) : Json(nullptr);
+    eval["samples"] = e->samples();
+  }
+  Json json = Json::object();
+  json["job"] = job.job();
+  json["state"] = StateName(job.state());
+  json["reason"] = job.reason();
+  json["mode"] = ConsistencyName(job.segment().consistency());
+  json["workers"] = job.spec().fleet().workers();
+  json["servers"] = job.spec().fleet().servers();
+  json["replicas"] = job.spec().fleet().replicas();
+  json["rounds"] = job.version();
+  json["epochs"] = job.epoch();
+  json["samples"] = job.samples();
+  json["wall_s"] = Number(job.wall_s());
+  json["samples_per_s"] = Number(job.samples_per_s());
+  json["train_loss"] = Number(job.epoch_loss());
+  json["train_accuracy"] = Number(job.epoch_accuracy());
+  json["eval"] = eval;
+  json["bytes_pushed"] = job.bytes_pushed();
+  json["bytes_pulled"] = job.bytes_pulled();
+  json["staleness"] = staleness;
+  json["weights_sha256"] = job.weights_sha256();
+  json["spec_sha256"] = job.spec_sha256();
+  json["version"] = job.release();
+  return json.dump(2);
+}
+
+std::string MetricsJson(const v1::JobStatus& job, double unix_s) {
+  Json json = Json::object();
+  json["unix_s"] = unix_s;
+  json["wall_s"] = Number(job.wall_s());
+  json["state"] = StateName(job.state());
+  json["epoch"] = job.epoch();
+  json["rounds"] = job.version();
+  json["samples"] = job.samples();
+  json["samples_per_s"] = Number(job.samples_per_s());
+  json["loss"] = Number(job.recent_loss());
+  json["epoch_loss"] = Number(job.epoch_loss());
+  json["epoch_accuracy"] = Number(job.epoch_accuracy());
+  json["workers"] = job.roster().members_size();
+  json["bytes_pushed"] = job.bytes_pushed();
+  json["bytes_pulled"] = job.bytes_pulled();
+  return json.dump();
+}
+
+std::string EventJson(const v1::Event& event) {
+  Json json = Json::object();
+  json["unix_s"] = event.unix_s();
+  json["job"] = event.job();
+  json["kind"] = event.kind();
+  json["subject"] = event.subject();
+  json["message"] = event.message();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace paceline::cli

@@ -1,0 +1,49 @@
+// What people and scripts read: jobs as tables, lines and JSON. Pure text, no terminal.
+//
+// Units    Times in seconds, rates per second, bytes in bytes (JSON) or scaled (text).
+#ifndef PACELINE_CLI_RENDER_H_
+#define PACELINE_CLI_RENDER_H_
+
+#include <string>
+#include <vector>
+
+#include "proto/control.pb.h"
+
+namespace paceline::cli {
+
+// "running", "finished", ...
+std::string StateName(v1::JobState state);
+bool HasEnded(v1::JobState state);
+
+// "sync", "ssp(3)", "async", "async(max_staleness 8, damp)".
+std::string ConsistencyName(const v1::ConsistencySpec& consistency);
+
+// "950 B", "12.3 MB".
+std::string Bytes(double bytes);
+// "43 s", "2 min 05 s", "1 h 02 min".
+std::string Duration(double seconds);
+// Left-aligned columns, two spaces apart; the first row is the header.
+std::string Table(const std::vector<std::vector<std::string>>& rows);
+
+// Everything `paceline status JOB` shows.
+std::string JobText(const v1::JobStatus& job);
+// One line a job.
+std::string JobListText(const v1::ListJobsReply& jobs);
+// Servers and workers.
+std::string FleetText(const v1::FleetStatus& fleet);
+// What `paceline run` prints at the end.
+std::string ResultText(const v1::JobStatus& job);
+// "12:03:04.567 worker-joined worker-1: ..."
+std::string EventLine(const v1::Event& event);
+
+// A message as JSON with the proto's field names, on one line.
+std::string MessageJson(const google::protobuf::Message& message);
+// summary.json: flat, for scripts (docs/cli.md lists the keys).
+std::string SummaryJson(const v1::JobStatus& job);
+// One line of metrics.jsonl.
+std::string MetricsJson(const v1::JobStatus& job, double unix_s);
+std::string EventJson(const v1::Event& event);
+
+}  // namespace paceline::cli
+
+#endif  // PACELINE_CLI_RENDER_H_

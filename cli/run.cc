@@ -1,0 +1,147 @@
+// paceline run SPEC: a private fleet on this machine, for one job.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "cli/command.h"
+#include "cli/follow.h"
+#include "cli/interrupt.h"
+#include "cli/local_fleet.h"
+#include "cli/progress.h"
+#include "cli/render.h"
+#include "cli/run_directory.h"
+#include "cli/safetensors.h"
+#include "cli/spec_file.h"
+#include "client/control_client.h"
+#include "client/parameter_client.h"
+#include "common/base/status_macros.h"
+
+namespace paceline::cli {
+namespace {
+
+struct RunFlags {
+  std::string spec;
+  std::vector<std::string> overrides;
+  std::string directory;
+  std::string programs;
+  std::vector<std::string> worker_flags;
+  bool json = false;
+  bool plain = false;
+};
+
+// A job that its only servers or all its workers have left will never end.
+absl::Status CheckFleet(LocalFleet* fleet, Progress* progress) {
+  if (Interrupted()) return absl::CancelledError("interrupted");
+  for (const std::string& line : fleet->Casualties()) progress->Say(line);
+  if (fleet->lost_all_workers()) {
+    return absl::InternalError("every worker of the private fleet has ended");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SaveModel(const std::string& coordinator, const v1::JobStatus& job,
+                       const std::string& path) {
+  ASSIGN_OR_RETURN(auto client, ParameterClient::Open({coordinator, job.job(), "paceline-run"}));
+  ASSIGN_OR_RETURN(const std::vector<float> parameters, client->Pull());
+  return WriteSafetensors(path, client->parameters(), parameters,
+                          {{"job", job.job()},
+                           {"paceline", job.release()},
+                           {"weights_sha256", job.weights_sha256()}});
+}
+
+int Report(const RunFlags& flags, const v1::JobStatus& job, const RunDirectory& directory) {
+  if (flags.json) {
+    std::printf("%s\n", SummaryJson(job).c_str());
+  } else {
+    std::printf("\n%s%s", ResultText(job).c_str(),
+                Table({{"run directory", directory.path()}}).c_str());
+  }
+  if (job.state() == v1::FINISHED) return kOk;
+  return job.state() == v1::CANCELLED ? kJobCancelled : kJobFailed;
+}
+
+int Run(const RunFlags& flags) {
+  const auto spec = LoadSpec(flags.spec, flags.overrides);
+  if (!spec.ok()) return Fail(spec.status());
+  const auto directory = RunDirectory::Create(flags.directory, *spec);
+  if (!directory.ok()) return Fail(directory.status());
+
+  CatchInterrupts();
+  LocalFleetOptions options;
+  options.servers = static_cast<int>(spec->fleet().servers());
+  options.workers = static_cast<int>(spec->fleet().workers());
+  options.directory = (*directory)->logs();
+  options.programs = flags.programs;
+  options.worker_flags = flags.worker_flags;
+  const auto fleet = LocalFleet::Start(options);
+  if (!fleet.ok()) {
+    Fail(fleet.status());
+    return kLocalFleet;
+  }
+
+  Progress progress(stderr, !flags.plain && ::isatty(STDERR_FILENO) == 1);
+  progress.Say(absl::StrCat("fleet: ", options.servers, " servers, ", options.workers,
+                            " workers; coordinator at ", (*fleet)->coordinator()));
+  ControlClient control((*fleet)->coordinator());
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = *spec;
+  request.set_submission_id(absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
+  const auto submitted = control.SubmitJob(request, kCallTimeout);
+  if (!submitted.ok()) return Fail(submitted.status());
+
+  FollowOptions follow;
+  follow.on_status = [&](const v1::JobStatus& job) {
+    const absl::Time now = absl::Now();
+    (*directory)->AddMetrics(job, absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+    progress.Show(job, now);
+  };
+  follow.on_event = [&](const v1::Event& event) {
+    (*directory)->AddEvent(event);
+    if (event.kind() == "worker-expired" || event.kind() == "push-invalid") {
+      progress.Say(EventLine(event));
+    }
+  };
+  follow.check = [&] { return CheckFleet(fleet->get(), &progress); };
+  const auto job = FollowJob(&control, submitted->job(), follow);
+  progress.Finish();
+  if (!job.ok()) {
+    Fail(job.status());
+    return absl::IsCancelled(job.status()) ? kInterrupted : kLocalFleet;
+  }
+  if (job->state() == v1::FINISHED) {
+    const absl::Status saved = SaveModel((*fleet)->coordinator(), *job, (*directory)->model());
+    if (!saved.ok()) return Fail(saved);
+  }
+  const absl::Status written = (*directory)->WriteSummary(SummaryJson(*job));
+  if (!written.ok()) return Fail(written);
+  (*fleet)->Stop();
+  return Report(flags, *job, **directory);
+}
+
+}  // namespace
+
+void AddRun(CLI::App& app, int* exit_code) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = app.add_subcommand(
+      "run", "train on a private fleet of processes on this machine, then stop it");
+  command->add_option("spec", flags->spec, "the job, as YAML (docs/spec.md)")->required();
+  AddSetFlag(*command, &flags->overrides);
+  command->add_option("--run-dir", flags->directory,
+                      "where the run's files go; default: runs/<name>-<date>-<time>");
+  command->add_option("--programs", flags->programs,
+                      "folder of paceline-server and paceline-worker; default: beside this program");
+  command
+      ->add_option("--worker-flag", flags->worker_flags,
+                   "a flag for every worker, such as --worker-flag=--backend=cpu; may be repeated")
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--json", flags->json, "print the summary as JSON on standard output");
+  command->add_flag("--plain", flags->plain, "plain progress lines, also on a terminal");
+  command->callback([flags, exit_code] { *exit_code = Run(*flags); });
+}
+
+}  // namespace paceline::cli

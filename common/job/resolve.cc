@@ -1,0 +1,274 @@
+// ResolveJobSpec: presence, defaults that depend on other fields, and rules between fields. Plain
+// defaults and ranges are the table in number_rules.cc.
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+#include "common/job/job_spec.h"
+#include "common/job/number_rules.h"
+#include "common/job/parameters.h"
+#include "common/job/yaml_scalar.h"
+
+namespace paceline {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+constexpr size_t kNameMax = 40;
+constexpr size_t kParameterNameMax = 128;
+constexpr int kDimensionsMax = 8;
+constexpr uint64_t kDimensionEnd = uint64_t{1} << 31;
+constexpr float kAdamwWeightDecay = 0.01f;
+constexpr NumberRange kWorkerWeight{0, 1e6, true};
+
+template <typename... Parts>
+absl::Status Invalid(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+absl::Status CheckName(absl::string_view name) {
+  const auto fits = [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  };
+  if (!name.empty() && name.size() <= kNameMax && absl::ascii_islower(name[0]) &&
+      std::all_of(name.begin(), name.end(), fits)) {
+    return absl::OkStatus();
+  }
+  return Invalid("name is ", QuoteScalar(name, false),
+                 "; wanted 1 to 40 lower-case letters, digits and '-', a letter first");
+}
+
+// Which fields of DataFiles a format reads; the first `required` of them must be there.
+struct FormatFields {
+  std::vector<std::string> names;
+  size_t required;
+};
+
+FormatFields FieldsOf(v1::DataSpec::Format format) {
+  if (format == v1::DataSpec::IDX) return {{"images", "labels"}, 2};
+  if (format == v1::DataSpec::CSV) return {{"path", "label", "header"}, 1};
+  return {{"path", "features"}, 1};
+}
+
+absl::Status CheckFiles(const std::string& path, v1::DataSpec::Format format,
+                        const v1::DataFiles& files) {
+  const FormatFields fields = FieldsOf(format);
+  const std::string word = absl::AsciiStrToLower(v1::DataSpec::Format_Name(format));
+  std::vector<const FieldDescriptor*> given;
+  files.GetReflection()->ListFields(files, &given);
+  for (const FieldDescriptor* field : given) {
+    if (absl::c_linear_search(fields.names, field->name())) continue;
+    return Invalid(path, ".", field->name(), " is given, but format ", word, " reads ",
+                   absl::StrJoin(fields.names, ", "));
+  }
+  for (size_t i = 0; i < fields.required; ++i) {
+    const FieldDescriptor* field = v1::DataFiles::descriptor()->FindFieldByName(fields.names[i]);
+    if (files.GetReflection()->HasField(files, field)) continue;
+    return Invalid(path, ".", field->name(), " is not given; format ", word, " wants a file");
+  }
+  return absl::OkStatus();
+}
+
+void FillFiles(v1::DataSpec::Format format, v1::DataFiles* files) {
+  if (format == v1::DataSpec::CSV) {
+    if (!files->has_label()) files->set_label("last");
+    if (!files->has_header()) files->set_header(v1::DataFiles::AUTO);
+  }
+  if (format == v1::DataSpec::LIBSVM && !files->has_features()) files->set_features(0);
+}
+
+// Train and eval are read alike: what eval does not say is as in train.
+absl::Status ResolveEval(v1::DataSpec* spec) {
+  const v1::DataFiles& train = spec->train();
+  v1::DataFiles* eval = spec->mutable_eval();
+  RETURN_IF_ERROR(CheckFiles("data.eval", spec->format(), *eval));
+  if (!eval->has_label() && train.has_label()) eval->set_label(train.label());
+  if (!eval->has_features() && train.has_features()) eval->set_features(train.features());
+  if (eval->features() != train.features()) {
+    return Invalid("data.eval.features is ", eval->features(), " and data.train.features ",
+                   train.features(), "; wanted the same, or neither");
+  }
+  FillFiles(spec->format(), eval);
+  return absl::OkStatus();
+}
+
+absl::Status ResolveData(v1::DataSpec* spec) {
+  if (spec->format() == v1::DataSpec::FORMAT_UNSPECIFIED) {
+    return Invalid("data.format is not given; wanted one of ",
+                   absl::StrJoin(EnumWords(*v1::DataSpec::Format_descriptor()), ", "));
+  }
+  if (!spec->has_train()) return Invalid("data.train is not given; wanted the training files");
+  RETURN_IF_ERROR(CheckFiles("data.train", spec->format(), spec->train()));
+  if (spec->train().has_label() && spec->train().label().empty()) {
+    return Invalid("data.train.label is empty; wanted first, last or a column's name");
+  }
+  FillFiles(spec->format(), spec->mutable_train());
+  if (spec->has_eval() && spec->has_split()) {
+    return Invalid("data has both eval and split; wanted at most one of them");
+  }
+  if (spec->has_eval()) RETURN_IF_ERROR(ResolveEval(spec));
+  if (spec->has_eval() && spec->eval().has_label() && spec->eval().label().empty()) {
+    return Invalid("data.eval.label is empty; wanted first, last or a column's name");
+  }
+  if (!spec->has_standardize()) spec->set_standardize(false);
+  return absl::OkStatus();
+}
+
+absl::Status CheckParameterName(const std::string& path, absl::string_view name) {
+  const auto fits = [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/';
+  };
+  if (!name.empty() && name.size() <= kParameterNameMax &&
+      std::all_of(name.begin(), name.end(), fits)) {
+    return absl::OkStatus();
+  }
+  return Invalid(path, ".name is ", QuoteScalar(name, false),
+                 "; wanted 1 to 128 letters, digits, '.', '_', '-' and '/'");
+}
+
+absl::Status CheckParameters(const v1::ModelSpec& model) {
+  absl::flat_hash_set<std::string> names;
+  for (int i = 0; i < model.parameters_size(); ++i) {
+    const v1::ParameterSpec& parameter = model.parameters(i);
+    const std::string path = absl::StrCat("model.parameters[", i, "]");
+    RETURN_IF_ERROR(CheckParameterName(path, parameter.name()));
+    if (!names.insert(parameter.name()).second) {
+      return Invalid(path, ".name is '", parameter.name(),
+                     "', as an earlier parameter's; wanted a name of its own");
+    }
+    if (parameter.shape_size() > kDimensionsMax) {
+      return Invalid(path, ".shape has ", parameter.shape_size(), " dimensions; wanted at most ",
+                     kDimensionsMax);
+    }
+    for (const uint64_t dimension : parameter.shape()) {
+      if (dimension >= 1 && dimension < kDimensionEnd) continue;
+      return Invalid(path, ".shape has the dimension ", dimension,
+                     "; wanted whole numbers in [1, 2147483647]");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLayers(const v1::ModelSpec& model) {
+  for (int i = 0; i < model.layers_size(); ++i) {
+    if (model.layers(i).kind_case() != v1::LayerSpec::KIND_NOT_SET) continue;
+    return Invalid("model.layers[", i, "] is empty; wanted one of linear, relu, tanh, sigmoid");
+  }
+  if (model.loss() == v1::ModelSpec::LOSS_UNSPECIFIED) {
+    return Invalid("model.loss is not given; wanted one of ",
+                   absl::StrJoin(EnumWords(*v1::ModelSpec::Loss_descriptor()), ", "));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckModel(const v1::JobSpec& spec) {
+  const v1::ModelSpec& model = spec.model();
+  const bool has_layers = model.layers_size() > 0;
+  const bool has_parameters = model.parameters_size() > 0;
+  if (!has_layers && !has_parameters) {
+    return Invalid("model has neither layers nor parameters; wanted one of them");
+  }
+  if (has_layers && has_parameters) {
+    return Invalid("model has both layers and parameters; wanted one of them");
+  }
+  if (has_layers && !spec.has_data()) {
+    return Invalid("data is not given; wanted the samples to train model.layers on");
+  }
+  if (has_parameters && model.loss() != v1::ModelSpec::LOSS_UNSPECIFIED) {
+    return Invalid("model.loss is given; with model.parameters there is no layer it could follow");
+  }
+  RETURN_IF_ERROR(has_layers ? CheckLayers(model) : CheckParameters(model));
+  // Whatever the data, there is at least one feature; the rest is checked when they are counted.
+  v1::DatasetFacts facts;
+  facts.set_features(1);
+  return ParametersOf(spec, facts).status();
+}
+
+void FillOptimizer(v1::OptimizerSpec* optimizer) {
+  if (optimizer->rule_case() == v1::OptimizerSpec::RULE_NOT_SET) optimizer->mutable_sgd();
+  if (optimizer->has_adamw() && !optimizer->has_weight_decay()) {
+    optimizer->set_weight_decay(kAdamwWeightDecay);
+  }
+  v1::ScheduleSpec* schedule = optimizer->mutable_schedule();
+  if (schedule->curve_case() == v1::ScheduleSpec::CURVE_NOT_SET) schedule->mutable_constant();
+}
+
+absl::Status ResolveConsistency(v1::ConsistencySpec* consistency) {
+  if (consistency->mode_case() == v1::ConsistencySpec::MODE_NOT_SET) consistency->mutable_sync();
+  if (!consistency->has_async()) return absl::OkStatus();
+  v1::AsyncMode* async = consistency->mutable_async();
+  if (async->has_max_staleness()) {
+    if (!async->has_on_stale()) async->set_on_stale(v1::AsyncMode::REFUSE);
+    return absl::OkStatus();
+  }
+  if (!async->has_on_stale()) return absl::OkStatus();
+  return Invalid(
+      "consistency.async.on_stale is given without max_staleness, so no push is ever stale; wanted "
+      "both or neither");
+}
+
+absl::Status CheckMerge(const v1::MergeSpec& merge) {
+  if (merge.rule() == v1::MergeSpec::SAMPLES && !merge.worker_weights().empty()) {
+    return Invalid(
+        "merge.worker_weights is given, but merge.rule samples does not use it; wanted rule worker "
+        "or hybrid");
+  }
+  // In the order of the ids, so that the same spec always gets the same message.
+  std::vector<std::pair<std::string, double>> weights(merge.worker_weights().begin(),
+                                                      merge.worker_weights().end());
+  std::sort(weights.begin(), weights.end());
+  for (const auto& [worker, weight] : weights) {
+    if (worker.empty()) return Invalid("merge.worker_weights names an empty worker id");
+    if (!IsCleanText(worker)) {
+      return Invalid("merge.worker_weights names the worker ", QuoteScalar(worker, true),
+                     "; wanted text without control characters");
+    }
+    if (IsInRange(weight, kWorkerWeight)) continue;
+    return Invalid("merge.worker_weights.", absl::Utf8SafeCEscape(worker), " is ",
+                   DoubleText(weight), "; wanted ", RangeText(kWorkerWeight, false));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFleet(const v1::FleetSpec& fleet) {
+  if (fleet.replicas() == 1) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("fleet.replicas is ", fleet.replicas(), "; this version serves replicas: 1"));
+}
+
+absl::Status Resolve(v1::JobSpec* spec) {
+  RETURN_IF_ERROR(CheckName(spec->name()));
+  FillOptimizer(spec->mutable_optimizer());
+  spec->mutable_train();
+  spec->mutable_fleet();
+  spec->mutable_merge();
+  RETURN_IF_ERROR(ResolveConsistency(spec->mutable_consistency()));
+  RETURN_IF_ERROR(ApplyNumberRules("", spec));
+  if (spec->has_data()) RETURN_IF_ERROR(ResolveData(spec->mutable_data()));
+  RETURN_IF_ERROR(CheckModel(*spec));
+  RETURN_IF_ERROR(CheckFleet(spec->fleet()));
+  RETURN_IF_ERROR(CheckMerge(spec->merge()));
+  v1::TrainSpec* train = spec->mutable_train();
+  if (!train->has_shards_per_push()) {
+    train->set_shards_per_push(
+        std::max<uint32_t>(1, train->shards_per_round() / spec->fleet().workers()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ResolveJobSpec(v1::JobSpec* spec) {
+  v1::JobSpec resolved = *spec;
+  RETURN_IF_ERROR(Resolve(&resolved));
+  spec->Swap(&resolved);
+  return absl::OkStatus();
+}
+
+}  // namespace paceline

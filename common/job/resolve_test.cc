@@ -1,0 +1,309 @@
+#include <google/protobuf/util/message_differencer.h>
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "common/job/job_spec.h"
+
+namespace paceline {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+// The smallest spec with layers: csv, one linear layer.
+v1::JobSpec Minimal() {
+  v1::JobSpec spec;
+  spec.set_name("j");
+  spec.mutable_data()->set_format(v1::DataSpec::CSV);
+  spec.mutable_data()->mutable_train()->set_path("/t.csv");
+  spec.mutable_model()->add_layers()->mutable_linear()->set_units(1);
+  spec.mutable_model()->set_loss(v1::ModelSpec::MSE);
+  return spec;
+}
+
+v1::JobSpec Bare() {
+  v1::JobSpec spec;
+  spec.set_name("j");
+  v1::ParameterSpec* parameter = spec.mutable_model()->add_parameters();
+  parameter->set_name("p");
+  parameter->add_shape(4);
+  return spec;
+}
+
+v1::JobSpec Resolved(v1::JobSpec spec) {
+  const absl::Status status = ResolveJobSpec(&spec);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
+  return spec;
+}
+
+// The error, after checking that the spec was left alone.
+absl::Status StatusOf(v1::JobSpec spec) {
+  const v1::JobSpec before = spec;
+  const absl::Status status = ResolveJobSpec(&spec);
+  // Byte for byte: a NaN does not equal itself.
+  REQUIRE(spec.SerializeAsString() == before.SerializeAsString());
+  return status;
+}
+
+std::string ErrorOf(const v1::JobSpec& spec) {
+  const absl::Status status = StatusOf(spec);
+  REQUIRE(absl::IsInvalidArgument(status));
+  return std::string(status.message());
+}
+
+TEST_CASE("an almost empty spec gets every default") {
+  const v1::JobSpec spec = Resolved(Minimal());
+
+  CHECK(spec.seed() == 1);
+  CHECK(spec.data().shard_samples() == 32);
+  CHECK(spec.data().train().label() == "last");
+  CHECK(spec.data().train().has_header());
+  CHECK(spec.data().has_standardize());
+  CHECK(spec.train().shards_per_round() == 8);
+  CHECK(spec.train().epochs() == 1);
+  CHECK(spec.train().shards_per_push() == 8);
+  CHECK(spec.optimizer().sgd().learning_rate() == 0.1f);
+  CHECK(spec.optimizer().has_weight_decay());
+  CHECK_FALSE(spec.optimizer().has_clip_value());
+  CHECK(spec.consistency().has_sync());
+  CHECK(spec.fleet().servers() == 1);
+  CHECK(spec.fleet().workers() == 1);
+  CHECK(spec.fleet().replicas() == 1);
+  CHECK(spec.has_merge());
+}
+
+TEST_CASE("resolving twice is resolving once") {
+  v1::JobSpec libsvm = Minimal();
+  libsvm.mutable_data()->set_format(v1::DataSpec::LIBSVM);
+  libsvm.mutable_data()->mutable_eval()->set_path("/e");
+  libsvm.mutable_consistency()->mutable_async()->set_max_staleness(3);
+  libsvm.mutable_optimizer()->mutable_adamw();
+  v1::JobSpec split = Minimal();
+  split.mutable_data()->mutable_split()->set_eval_fraction(0.1);
+  split.mutable_consistency()->mutable_async();
+
+  for (const v1::JobSpec& spec : {Minimal(), Bare(), libsvm, split}) {
+    const v1::JobSpec once = Resolved(spec);
+    CHECK(MessageDifferencer::Equals(once, Resolved(once)));
+  }
+  CHECK(Resolved(libsvm).consistency().async().has_on_stale());
+  CHECK(Resolved(libsvm).optimizer().weight_decay() == 0.01f);
+  CHECK(Resolved(split).data().split().seed() == 1);
+}
+
+TEST_CASE("a push is a worker's share of a round, and at least one shard") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_fleet()->set_workers(3);
+  CHECK(Resolved(spec).train().shards_per_push() == 2);
+  spec.mutable_fleet()->set_workers(100);
+  CHECK(Resolved(spec).train().shards_per_push() == 1);
+}
+
+TEST_CASE("a job's name is 1 to 40 lower-case letters, digits and dashes") {
+  for (const char* name : {"", "A", "1a", "-a", "a_b", "a b", "gr\xc3\xbc\xc3\x9f"}) {
+    v1::JobSpec spec = Minimal();
+    spec.set_name(name);
+    CHECK(ErrorOf(spec).find("; wanted 1 to 40 lower-case letters") != std::string::npos);
+  }
+  v1::JobSpec spec = Minimal();
+  spec.set_name(std::string(40, 'a'));
+  CHECK(StatusOf(Resolved(spec)).ok());
+  spec.set_name(std::string(41, 'a'));
+  CHECK_FALSE(ErrorOf(spec).empty());
+}
+
+TEST_CASE("a model has layers with data and a loss, or bare parameters") {
+  v1::JobSpec spec = Minimal();
+  spec.clear_data();
+  CHECK(ErrorOf(spec) == "data is not given; wanted the samples to train model.layers on");
+
+  spec = Minimal();
+  spec.mutable_model()->clear_loss();
+  CHECK(ErrorOf(spec) ==
+        "model.loss is not given; wanted one of softmax_cross_entropy, mse, sigmoid_cross_entropy");
+
+  spec = Minimal();
+  spec.mutable_model()->add_layers();
+  CHECK(ErrorOf(spec) == "model.layers[1] is empty; wanted one of linear, relu, tanh, sigmoid");
+
+  spec = Minimal();
+  spec.clear_model();
+  CHECK(ErrorOf(spec) == "model has neither layers nor parameters; wanted one of them");
+
+  spec = Minimal();
+  *spec.mutable_model()->add_parameters() = Bare().model().parameters(0);
+  CHECK(ErrorOf(spec) == "model has both layers and parameters; wanted one of them");
+
+  spec = Bare();
+  spec.mutable_model()->set_loss(v1::ModelSpec::MSE);
+  CHECK(ErrorOf(spec).find("model.loss is given") == 0);
+
+  spec = Minimal();
+  spec.mutable_model()->mutable_layers(0)->mutable_linear()->set_units(0);
+  CHECK(ErrorOf(spec) ==
+        "model.layers[0].linear.units is 0; wanted a whole number in [1, 1048576]");
+}
+
+TEST_CASE("bare parameters have names of their own and sensible shapes") {
+  v1::JobSpec spec = Bare();
+  *spec.mutable_model()->add_parameters() = spec.model().parameters(0);
+  CHECK(ErrorOf(spec) ==
+        "model.parameters[1].name is 'p', as an earlier parameter's; wanted a name of its own");
+
+  spec = Bare();
+  spec.mutable_model()->mutable_parameters(0)->set_name("a b");
+  CHECK(
+      ErrorOf(spec) ==
+      "model.parameters[0].name is 'a b'; wanted 1 to 128 letters, digits, '.', '_', '-' and '/'");
+
+  spec = Bare();
+  for (int i = 0; i < 8; ++i) spec.mutable_model()->mutable_parameters(0)->add_shape(1);
+  CHECK(ErrorOf(spec) == "model.parameters[0].shape has 9 dimensions; wanted at most 8");
+
+  for (const uint64_t dimension : {uint64_t{0}, uint64_t{1} << 31}) {
+    spec = Bare();
+    spec.mutable_model()->mutable_parameters(0)->set_shape(0, dimension);
+    CHECK(ErrorOf(spec).find("wanted whole numbers in [1, 2147483647]") != std::string::npos);
+  }
+
+  spec = Bare();
+  for (int i = 0; i < 3; ++i) spec.mutable_model()->mutable_parameters(0)->add_shape(1 << 30);
+  CHECK(ErrorOf(spec).find("to more than 1099511627776 (2^40)") != std::string::npos);
+
+  spec = Bare();
+  spec.mutable_model()->mutable_parameters(0)->set_initial(std::numeric_limits<float>::infinity());
+  CHECK(ErrorOf(spec) == "model.parameters[0].initial is inf; wanted a finite number");
+}
+
+TEST_CASE("the files are those that the format reads") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_data()->clear_format();
+  CHECK(ErrorOf(spec) == "data.format is not given; wanted one of idx, csv, libsvm");
+
+  spec = Minimal();
+  spec.mutable_data()->clear_train();
+  CHECK(ErrorOf(spec) == "data.train is not given; wanted the training files");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_train()->clear_path();
+  CHECK(ErrorOf(spec) == "data.train.path is not given; format csv wants a file");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_train()->set_images("i");
+  CHECK(ErrorOf(spec) == "data.train.images is given, but format csv reads path, label, header");
+
+  spec = Minimal();
+  spec.mutable_data()->set_format(v1::DataSpec::IDX);
+  CHECK(ErrorOf(spec) == "data.train.path is given, but format idx reads images, labels");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_eval();
+  CHECK(ErrorOf(spec) == "data.eval.path is not given; format csv wants a file");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_train()->set_label("");
+  CHECK(ErrorOf(spec) == "data.train.label is empty; wanted first, last or a column's name");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_eval()->set_path("/e");
+  spec.mutable_data()->mutable_split()->set_eval_fraction(0.5);
+  CHECK(ErrorOf(spec) == "data has both eval and split; wanted at most one of them");
+
+  spec = Minimal();
+  spec.mutable_data()->mutable_split();
+  CHECK(ErrorOf(spec) == "data.split.eval_fraction is 0; wanted a number in (0, 1)");
+}
+
+TEST_CASE("evaluation files are read as the training files are") {
+  v1::JobSpec csv = Minimal();
+  csv.mutable_data()->mutable_train()->set_label("price");
+  csv.mutable_data()->mutable_eval()->set_path("/e");
+  CHECK(Resolved(csv).data().eval().label() == "price");
+
+  v1::JobSpec libsvm = Minimal();
+  libsvm.mutable_data()->set_format(v1::DataSpec::LIBSVM);
+  libsvm.mutable_data()->mutable_train()->set_features(12);
+  libsvm.mutable_data()->mutable_eval()->set_path("/e");
+  CHECK(Resolved(libsvm).data().eval().features() == 12);
+  libsvm.mutable_data()->mutable_eval()->set_features(13);
+  CHECK(ErrorOf(libsvm) ==
+        "data.eval.features is 13 and data.train.features 12; wanted the same, or neither");
+}
+
+TEST_CASE("clipping, decay and schedule stay in range") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_optimizer()->set_clip_value(0);
+  CHECK(ErrorOf(spec) == "optimizer.clip_value is 0; wanted a finite number > 0");
+
+  spec = Minimal();
+  spec.mutable_optimizer()->set_clip_global_norm(-1);
+  CHECK(ErrorOf(spec) == "optimizer.clip_global_norm is -1; wanted a finite number > 0");
+
+  spec = Minimal();
+  spec.mutable_optimizer()->set_weight_decay(std::numeric_limits<float>::quiet_NaN());
+  CHECK(ErrorOf(spec) == "optimizer.weight_decay is nan; wanted a finite number >= 0");
+
+  spec = Minimal();
+  spec.mutable_optimizer()->mutable_momentum()->set_momentum(1);
+  CHECK(ErrorOf(spec) == "optimizer.momentum.momentum is 1; wanted a number in [0, 1)");
+
+  spec = Minimal();
+  spec.mutable_optimizer()->mutable_schedule()->mutable_cosine();
+  CHECK(ErrorOf(spec) == "optimizer.schedule.cosine.total_steps is 0; wanted a whole number >= 1");
+
+  spec = Minimal();
+  spec.mutable_optimizer()->mutable_schedule()->mutable_step()->set_every_steps(1);
+  CHECK(Resolved(spec).optimizer().schedule().step().gamma() == 0.1);
+}
+
+TEST_CASE("staleness has a bound, and what happens beyond one wants one") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_consistency()->mutable_ssp()->set_staleness(1000001);
+  CHECK(ErrorOf(spec) ==
+        "consistency.ssp.staleness is 1000001; wanted a whole number in [0, 1000000]");
+
+  spec = Minimal();
+  spec.mutable_consistency()->mutable_async()->set_on_stale(v1::AsyncMode::DAMP);
+  CHECK(ErrorOf(spec).find("consistency.async.on_stale is given without max_staleness") == 0);
+}
+
+TEST_CASE("worker weights are in range and want a rule that uses them") {
+  v1::JobSpec spec = Minimal();
+  (*spec.mutable_merge()->mutable_worker_weights())["w"] = 2;
+  CHECK(ErrorOf(spec).find("merge.worker_weights is given, but merge.rule samples") == 0);
+
+  spec.mutable_merge()->set_rule(v1::MergeSpec::WORKER);
+  CHECK(StatusOf(Resolved(spec)).ok());
+
+  (*spec.mutable_merge()->mutable_worker_weights())["w"] = 0;
+  CHECK(ErrorOf(spec) == "merge.worker_weights.w is 0; wanted a number in (0, 1e+06]");
+
+  (*spec.mutable_merge()->mutable_worker_weights())["w"] = 1;
+  (*spec.mutable_merge()->mutable_worker_weights())[""] = 1;
+  CHECK(ErrorOf(spec) == "merge.worker_weights names an empty worker id");
+
+  spec.mutable_merge()->clear_worker_weights();
+  (*spec.mutable_merge()->mutable_worker_weights())["a\n"] = 1;
+  CHECK(ErrorOf(spec) ==
+        "merge.worker_weights names the worker \"a\\n\"; wanted text without control characters");
+}
+
+TEST_CASE("the fleet's sizes are bounded, and more than one replica is not served") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_fleet()->set_servers(0);
+  CHECK(ErrorOf(spec) == "fleet.servers is 0; wanted a whole number in [1, 1024]");
+
+  spec = Minimal();
+  spec.mutable_fleet()->set_replicas(0);
+  CHECK(ErrorOf(spec) == "fleet.replicas is 0; wanted a whole number in [1, 1024]");
+
+  spec = Minimal();
+  spec.mutable_fleet()->set_replicas(3);
+  const absl::Status status = StatusOf(spec);
+  CHECK(absl::IsUnimplemented(status));
+  CHECK(status.message() == "fleet.replicas is 3; this version serves replicas: 1");
+}
+
+}  // namespace
+}  // namespace paceline

@@ -1,0 +1,162 @@
+#include "kernels/cuda/cuda_kernels.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/base/status_macros.h"
+#include "kernels/cuda/cublas.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/loss.h"
+#include "kernels/cuda/runtime.h"
+
+namespace paceline::kernels::cuda {
+namespace {
+
+constexpr int kComputeCapabilityMin = 8;  // What the embedded PTX needs.
+
+absl::Status StatusOf(absl::string_view operation, CudaCode code) {
+  if (code == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cuda: ", operation, ": ", CudaCodeText(code)));
+}
+
+class CudaBuffer : public Buffer {
+ public:
+  explicit CudaBuffer(Array array) : Buffer(array) {}
+  ~CudaBuffer() override { Free(array().address); }
+};
+
+class CudaKernels : public Kernels {
+ public:
+  // `stream` becomes the object's own; `cublas` works on it.
+  CudaKernels(std::string description, Stream stream, std::unique_ptr<Cublas> cublas)
+      : description_(std::move(description)), stream_(stream), cublas_(std::move(cublas)) {}
+
+  ~CudaKernels() override {
+    (void)WaitForStream(stream_);
+    cublas_.reset();
+    DestroyStream(stream_);
+  }
+
+  std::string description() const override { return description_; }
+
+  absl::Status Synchronize() override { return StatusOf("synchronize", WaitForStream(stream_)); }
+
+ private:
+  absl::StatusOr<std::unique_ptr<Buffer>> DoAllocate(uint64_t elements) override {
+    const uint64_t bytes = elements * sizeof(float);
+    void* address = nullptr;
+    const CudaCode code = cuda::Allocate(bytes, &address);
+    if (IsOutOfMemory(code)) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cuda: no device memory for ", bytes, " bytes"));
+    }
+    RETURN_IF_ERROR(StatusOf("allocate", code));
+    return std::make_unique<CudaBuffer>(Array{static_cast<float*>(address), elements});
+  }
+
+  absl::Status DoUpload(absl::Span<const float> source, Array target) override {
+    return StatusOf("upload", CopyToDevice(source.data(), target.address,
+                                           source.size() * sizeof(float), stream_));
+  }
+
+  absl::Status DoDownload(ConstArray source, absl::Span<float> target) override {
+    return StatusOf("download", CopyToHost(source.address, target.data(),
+                                           target.size() * sizeof(float), stream_));
+  }
+
+  // cuBLAS counts columns first, so to it each of our matrices is its own transpose: c' = b' a'.
+  absl::Status DoMatmul(Operand a, Operand b, Matrix c, MatmulScale scale) override {
+    GemmArguments g;
+    g.a_transposed = b.transposed;
+    g.b_transposed = a.transposed;
+    g.m = static_cast<int>(c.columns);
+    g.n = static_cast<int>(c.rows);
+    g.k = static_cast<int>(a.transposed ? a.matrix.rows : a.matrix.columns);
+    g.alpha = scale.alpha;
+    g.a = b.matrix.array.address;
+    g.a_stride = static_cast<int>(b.matrix.columns);
+    g.b = a.matrix.array.address;
+    g.b_stride = static_cast<int>(a.matrix.columns);
+    g.beta = scale.beta;
+    g.c = c.array.address;
+    g.c_stride = static_cast<int>(c.columns);
+    const std::string error = cublas_->Sgemm(g);
+    return error.empty() ? absl::OkStatus() : absl::InternalError(absl::StrCat("cuda: ", error));
+  }
+
+  absl::Status DoAddBiasRows(ConstArray bias, Matrix rows) override {
+    return StatusOf("add_bias_rows", cuda::AddBiasRows(bias, rows, stream_));
+  }
+
+  absl::Status DoColumnSums(ConstMatrix rows, Array sums) override {
+    return StatusOf("column_sums", cuda::ColumnSums(rows, sums, stream_));
+  }
+
+  absl::Status DoActivate(Activation activation, ConstArray input, Array output) override {
+    return StatusOf("activate", cuda::Activate(activation, input, output, stream_));
+  }
+
+  absl::Status DoActivateBackward(Activation activation, ConstArray output,
+                                  ConstArray output_gradient, Array input_gradient) override {
+    return StatusOf("activate_backward", cuda::ActivateBackward(activation, output, output_gradient,
+                                                                input_gradient, stream_));
+  }
+
+  absl::Status DoComputeLoss(kernels::Loss loss, const LossArguments& arguments) override {
+    return StatusOf("loss", cuda::ComputeLoss(loss, arguments, stream_));
+  }
+
+  absl::Status DoAxpy(float alpha, ConstArray x, Array y) override {
+    return StatusOf("axpy", cuda::Axpy(alpha, x, y, stream_));
+  }
+
+  absl::Status DoScale(float alpha, Array x) override {
+    return StatusOf("scale", cuda::Scale(alpha, x, stream_));
+  }
+
+  absl::Status DoAdd(ConstArray x, ConstArray y, Array sum) override {
+    return StatusOf("add", cuda::Add(x, y, sum, stream_));
+  }
+
+  absl::Status DoFill(float value, Array x) override {
+    return StatusOf("fill", cuda::Fill(value, x, stream_));
+  }
+
+  const std::string description_;
+  const Stream stream_;
+  std::unique_ptr<Cublas> cublas_;
+};
+
+absl::Status Unavailable(absl::string_view reason) {
+  return absl::UnavailableError(absl::StrCat("cuda: ", reason));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Kernels>> CreateCudaKernels() {
+  DeviceFacts facts;
+  if (const CudaCode code = OpenDevice(&facts); code != 0) return Unavailable(CudaCodeText(code));
+  const std::string device =
+      absl::StrCat(facts.name, ", compute capability ", facts.major, ".", facts.minor);
+  if (facts.major < kComputeCapabilityMin) {
+    return Unavailable(absl::StrCat(device, ", wanted ", kComputeCapabilityMin, ".0 or more"));
+  }
+  Stream stream = nullptr;
+  if (const CudaCode code = CreateStream(&stream); code != 0) {
+    return Unavailable(CudaCodeText(code));
+  }
+  std::string error;
+  std::unique_ptr<Cublas> cublas = Cublas::Open(stream, &error);
+  if (cublas == nullptr) {
+    DestroyStream(stream);
+    return Unavailable(error);
+  }
+  std::string description = absl::StrCat("cuda: ", device, ", ", facts.memory_bytes >> 20,
+                                         " MiB, cuBLAS ", cublas->version());
+  return std::make_unique<CudaKernels>(std::move(description), stream, std::move(cublas));
+}
+
+}  // namespace paceline::kernels::cuda

@@ -1,0 +1,197 @@
+// Every numeric operation of the program, once: what a backend (CPU, CUDA) must be able to do.
+//
+// Shapes   Matrices are row-major float32 without padding, [rows, columns], both at least 1.
+// Units    Elements are float32 counts, never bytes.
+// Errors   InvalidArgument: shapes that do not fit, a dimension over 2^31 - 1, operands that
+// overlap
+//          in a way not named below; nothing has been written. Internal, Unavailable,
+//          ResourceExhausted: the device's own failures; what the call writes is then unspecified.
+//          An operation may return before it is done: its failure is then reported by a later call,
+//          at the latest by Synchronize or Download.
+// Threads  One Kernels object belongs to one thread at a time. Operations on one object take effect
+//          in the order of the calls.
+//
+// The same call on the same operands gives the same bits every time, whatever was computed before:
+// each backend sums in a fixed order of its own. The CPU backend is the specification; the others
+// agree with it within rounding.
+#ifndef PACELINE_KERNELS_KERNELS_H_
+#define PACELINE_KERNELS_KERNELS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace paceline::kernels {
+
+// A run of float32 in the memory of the backend that allocated it. Callers pass it about; only that
+// backend may read or write through `address`.
+struct Array {
+  float* address = nullptr;
+  uint64_t elements = 0;
+
+  // The part [begin, begin + count), which must lie inside.
+  Array Slice(uint64_t begin, uint64_t count) const;
+};
+
+// As Array, read only.
+struct ConstArray {
+  ConstArray() = default;
+  ConstArray(const float* at, uint64_t count) : address(at), elements(count) {}
+  ConstArray(Array array) : address(array.address), elements(array.elements) {}  // NOLINT
+
+  ConstArray Slice(uint64_t begin, uint64_t count) const;
+
+  const float* address = nullptr;
+  uint64_t elements = 0;
+};
+
+// [rows, columns] over the first rows * columns elements of an array.
+struct Matrix {
+  Array array;
+  uint64_t rows = 0;
+  uint64_t columns = 0;
+};
+
+// As Matrix, read only.
+struct ConstMatrix {
+  ConstMatrix() = default;
+  ConstMatrix(ConstArray elements, uint64_t row_count, uint64_t column_count)
+      : array(elements), rows(row_count), columns(column_count) {}
+  ConstMatrix(Matrix m) : array(m.array), rows(m.rows), columns(m.columns) {}  // NOLINT
+
+  ConstArray array;
+  uint64_t rows = 0;
+  uint64_t columns = 0;
+};
+
+// Owns memory of one backend. It must not outlive the Kernels object that allocated it.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  Array array() const { return array_; }
+
+ protected:
+  explicit Buffer(Array array) : array_(array) {}
+
+ private:
+  const Array array_;
+};
+
+// A matrix as it enters a product.
+struct Operand {
+  ConstMatrix matrix;
+  bool transposed = false;
+};
+
+struct MatmulScale {
+  float alpha = 1;
+  float beta = 0;  // 0: what the result held before is not read.
+};
+
+enum class Activation { kRelu, kTanh, kSigmoid };
+
+enum class Loss {
+  // -log softmax(row)[label]; the label is a class index.
+  kSoftmaxCrossEntropy,
+  // -log of the probability that sigmoid(output) gives to the label, 0 or 1; one column.
+  kSigmoidCrossEntropy,
+  // (output - label)^2; one column.
+  kSquaredError,
+};
+
+// One row a sample. A row's results depend on nothing but that row.
+struct LossArguments {
+  // [samples, width], what the last layer gave.
+  ConstMatrix outputs;
+  // [samples]. A label that the loss does not allow gives a loss of NaN, no hit and an unspecified
+  // gradient, in its own row.
+  ConstArray labels;
+  // [samples], written: each sample's loss.
+  Array losses;
+  // [samples], written: 1 where the prediction is the label, else 0. The prediction is the first
+  // largest output, or whether the output is above 0; squared error has none and writes 0.
+  Array correct;
+  // [samples, width], written: each sample's loss differentiated by its outputs. No rows: not
+  // wanted. May be `outputs` itself.
+  Matrix gradient;
+};
+
+class Kernels {
+ public:
+  virtual ~Kernels() = default;
+
+  // One line for a log: which backend, on what.
+  virtual std::string description() const = 0;
+
+  // Memory for `elements` >= 1 elements, of unspecified content.
+  absl::StatusOr<std::unique_ptr<Buffer>> Allocate(uint64_t elements);
+
+  // Copies in; `source` is free for reuse on return. Equal sizes.
+  absl::Status Upload(absl::Span<const float> source, Array target);
+
+  // Waits for everything before it, then copies out. Equal sizes.
+  absl::Status Download(ConstArray source, absl::Span<float> target);
+
+  // Waits until every operation so far is done, and reports the first failure among them.
+  virtual absl::Status Synchronize() = 0;
+
+  // c = alpha a b + beta c. `c` overlaps neither `a` nor `b`.
+  absl::Status Matmul(Operand a, Operand b, Matrix c, MatmulScale scale = {});
+
+  // Adds bias[j] to rows[i, j]. The bias lies outside the rows.
+  absl::Status AddBiasRows(ConstArray bias, Matrix rows);
+
+  // sums[j] = sum over i of rows[i, j]: the gradient of a bias. The sums lie outside the rows.
+  absl::Status ColumnSums(ConstMatrix rows, Array sums);
+
+  // output = activation(input), element by element; `output` may be `input`. NaN stays NaN.
+  absl::Status Activate(Activation activation, ConstArray input, Array output);
+
+  // input_gradient = output_gradient * activation'(input), where `output` is what Activate wrote;
+  // `input_gradient` may be `output_gradient` or `output`. The slope of relu at 0 is 0.
+  absl::Status ActivateBackward(Activation activation, ConstArray output,
+                                ConstArray output_gradient, Array input_gradient);
+
+  // Losses, hits and, when wanted, the gradient of the SUM of the losses.
+  absl::Status ComputeLoss(Loss loss, const LossArguments& arguments);
+
+  // y += alpha x; `y` may be `x`.
+  absl::Status Axpy(float alpha, ConstArray x, Array y);
+
+  // x *= alpha.
+  absl::Status Scale(float alpha, Array x);
+
+  // sum = x + y; `sum` may be either.
+  absl::Status Add(ConstArray x, ConstArray y, Array sum);
+
+  // Every element becomes `value`.
+  absl::Status Fill(float value, Array x);
+
+ private:
+  // What a backend does. Arguments have passed the checks above; no array is empty.
+  virtual absl::StatusOr<std::unique_ptr<Buffer>> DoAllocate(uint64_t elements) = 0;
+  virtual absl::Status DoUpload(absl::Span<const float> source, Array target) = 0;
+  virtual absl::Status DoDownload(ConstArray source, absl::Span<float> target) = 0;
+  virtual absl::Status DoMatmul(Operand a, Operand b, Matrix c, MatmulScale scale) = 0;
+  virtual absl::Status DoAddBiasRows(ConstArray bias, Matrix rows) = 0;
+  virtual absl::Status DoColumnSums(ConstMatrix rows, Array sums) = 0;
+  virtual absl::Status DoActivate(Activation activation, ConstArray input, Array output) = 0;
+  virtual absl::Status DoActivateBackward(Activation activation, ConstArray output,
+                                          ConstArray output_gradient, Array input_gradient) = 0;
+  virtual absl::Status DoComputeLoss(Loss loss, const LossArguments& arguments) = 0;
+  virtual absl::Status DoAxpy(float alpha, ConstArray x, Array y) = 0;
+  virtual absl::Status DoScale(float alpha, Array x) = 0;
+  virtual absl::Status DoAdd(ConstArray x, ConstArray y, Array sum) = 0;
+  virtual absl::Status DoFill(float value, Array x) = 0;
+};
+
+}  // namespace paceline::kernels
+
+#endif  // PACELINE_KERNELS_KERNELS_H_

@@ -1,0 +1,332 @@
+// Rounds and runs: what may be begun, who computes it, when a segment ends.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/job/job_spec.h"
+#include "common/job/parameters.h"
+#include "common/job/partitioning.h"
+#include "server/coordinator/fleet.h"
+#include "server/coordinator/request_check.h"
+#include "server/coordinator/roster.h"
+
+namespace paceline {
+namespace {
+
+// A job with bare parameters has no end of data shards.
+constexpr uint64_t kEndless = uint64_t{1} << 62;
+
+constexpr uint64_t kReserveChunkMin = 256;
+constexpr uint64_t kReserveChunkMax = 1 << 20;
+
+// A worker that holds runs for so long and asks again may never have heard of them.
+constexpr absl::Duration kHeldLong = absl::Seconds(1);
+
+bool IsSync(const state::JobRecord& record) { return record.segment().consistency().has_sync(); }
+
+// Data shards of the whole job.
+uint64_t TotalShards(const state::JobRecord& record) {
+  if (record.spec().model().parameters_size() > 0) return kEndless;
+  return record.spec().train().epochs() *
+         ShardsPerEpoch(record.facts().train_samples(), record.spec().data().shard_samples());
+}
+
+WorkPlan PlanOf(const state::JobRecord& record) {
+  const v1::TrainSpec& train = record.spec().train();
+  const bool is_bare = record.spec().model().parameters_size() > 0;
+  const uint64_t per_epoch =
+      is_bare ? train.shards_per_round()
+              : ShardsPerEpoch(record.facts().train_samples(), record.spec().data().shard_samples());
+  const uint64_t length = IsSync(record) ? train.shards_per_round() : train.shards_per_push();
+  return WorkPlan(record.segment().first_shard(), per_epoch, TotalShards(record),
+                  std::max<uint64_t>(length, 1));
+}
+
+// Data shards before run `run` of the segment.
+uint64_t ShardsBefore(const WorkPlan& plan, uint64_t run, uint64_t total) {
+  return run == plan.size() ? total : plan.At(run).first_ordinal;
+}
+
+bool SameMode(const v1::ConsistencySpec& a, const v1::ConsistencySpec& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+}  // namespace
+
+void Coordinator::Fleet::BuildWork(Job* job) {
+  const state::JobRecord& record = RecordOf(*job);
+  const WorkPlan plan = PlanOf(record);
+  job->shards.reset();
+  job->grants.reset();
+  if (job->progress == nullptr) {
+    job->progress = std::make_unique<Progress>(static_cast<size_t>(record.placement_size()),
+                                               record.facts().train_samples());
+    // It was cut so when the job started; the spec and the facts have not changed since.
+    const auto parameters = ParametersOf(record.spec(), record.facts());
+    job->elements.assign(static_cast<size_t>(record.placement_size()), 0);
+    if (parameters.ok()) {
+      const auto partitions = PartitionsOf(*parameters, record.spec().fleet().servers(),
+                                           KeepsParametersWhole(record.spec().optimizer()));
+      for (size_t p = 0; p < std::min(partitions.size(), job->elements.size()); ++p) {
+        job->elements[p] = partitions[p].elements;
+      }
+    }
+  }
+  if (IsSync(record)) {
+    job->grants.emplace(record.granted_below(), plan.size());
+  } else if (!job->is_bare) {
+    job->shards.emplace(plan, record.granted_below());
+    if (job->progress->Complete()) job->shards->Update(job->progress->marks());
+    if (record.has_pending()) job->shards->SetLimit(record.cut());
+  }
+}
+
+bool Coordinator::Fleet::AllApplied(const Job& job) const {
+  if (job.is_bare) return false;
+  return job.progress->AppliedBelow() >= TotalShards(RecordOf(job));
+}
+
+bool Coordinator::Fleet::CutReached(const Job& job) const {
+  const state::JobRecord& record = RecordOf(job);
+  if (!record.has_pending()) return false;
+  const v1::Segment& segment = record.segment();
+  if (job.progress->Version() < segment.first_version() + record.cut()) return false;
+  if (job.is_bare) return true;
+  return job.progress->AppliedBelow() >=
+         ShardsBefore(PlanOf(record), record.cut(), TotalShards(record));
+}
+
+void Coordinator::Fleet::StartSegment(Job* job, Edit* edit) {
+  const state::JobRecord before = RecordOf(*job);
+  if (!job->progress->VersionsEqual()) {
+    return End(job, edit, v1::FAILED,
+               absl::StrCat("its partitions have applied the same work but differ in version: ",
+                            job->progress->reports()[0].version(), " in partition 0, at least ",
+                            job->progress->Version(), " elsewhere"));
+  }
+  state::JobRecord* record = edit->job(job->number);
+  v1::Segment* segment = record->mutable_segment();
+  segment->set_index(before.segment().index() + 1);
+  *segment->mutable_consistency() = before.pending();
+  segment->set_first_version(job->progress->Version());
+  segment->set_first_shard(ShardsBefore(PlanOf(before), before.cut(), TotalShards(before)));
+  record->clear_pending();
+  record->set_cut(0);
+  record->set_granted_below(0);
+  StartAll(std::max(NextStartClock(*job), segment->first_version() + 1), record->mutable_roster());
+  edit->Then([this, name = job->name, index = segment->index(), first = segment->first_shard(),
+              version = segment->first_version()] {
+    Emit(name, EventKind::kSegmentStarted, name,
+         absl::StrCat("segment ", index, " begins at data shard ", first, ", version ", version));
+  });
+}
+
+absl::Status Coordinator::Fleet::GrantRounds(Job* job) {
+  const state::JobRecord& record = RecordOf(*job);
+  if (record.has_pending()) return absl::OkStatus();
+  const uint64_t first = record.segment().first_version();
+  const uint64_t version = std::max(job->progress->Version(), first);
+  const uint64_t target = job->grants->Target(version - first);
+  if (target == job->grants->granted()) return absl::OkStatus();
+  if (target > record.granted_below()) {
+    Edit edit(&records_);
+    edit.job(job->number)->set_granted_below(job->grants->Reserve(target));
+    RETURN_IF_ERROR(Commit(&edit));
+  }
+  job->grants->Grant(target);
+  ChangeWorkers(*job);
+  return absl::OkStatus();
+}
+
+void Coordinator::Fleet::UpdateIdle(Job* job, Edit* edit) {
+  if (!job->shards.has_value()) return;
+  for (const v1::RosterMember& member : RecordOf(*job).roster().members()) {
+    const std::string& id = member.worker().id();
+    if (member.idle() || !job->shards->NoneLeft(id)) continue;
+    // It may be leaving in this very edit.
+    v1::Roster* roster = edit->job(job->number)->mutable_roster();
+    if (FindMember(*roster, id) != nullptr) SetIdle(id, roster);
+  }
+}
+
+void Coordinator::Fleet::OnLeaseRuns(absl::Time now, uint64_t call,
+                                     const v1::LeaseRequest& request) {
+  Begin(now);
+  const state::JobRecord* record = FindRecord(request.job());
+  if (record == nullptr) {
+    return Refuse(call, absl::NotFoundError(absl::StrCat("no job '", Clip(request.job(), 64),
+                                                         "' on this fleet")));
+  }
+  if (request.want() < 1 || request.want() > 64) {
+    return Refuse(call, absl::InvalidArgumentError(
+                            absl::StrCat("want is ", request.want(), "; wanted 1..64")));
+  }
+  const v1::RosterMember* member = FindMember(record->roster(), request.worker().id());
+  if (member == nullptr || member->worker().incarnation() != request.worker().incarnation()) {
+    return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                            "incarnation ", request.worker().incarnation(), " of ",
+                            Clip(request.worker().id(), 64), " is not on the roster of ",
+                            request.job())));
+  }
+  ParkedCall parked;
+  parked.kind = ParkedCall::Kind::kLease;
+  parked.who = request.worker().id();
+  parked.job = record->number();
+  parked.segment = request.segment();
+  parked.want = request.want();
+  parked.deadline = now_ + options_.sync_interval;
+  if (Job* job = FindJob(record->number()); job != nullptr) {
+    // The worker has asked anew: its earlier question may have been lost.
+    if (const auto old = job->lease_calls.find(parked.who); old != job->lease_calls.end()) {
+      parked_.Take(old->second);
+      Answer(old->second, v1::LeaseReply());
+      job->lease_calls.erase(old);
+    }
+  }
+  TryLease(call, parked, false);
+  Settle();
+}
+
+void Coordinator::Fleet::TryLease(uint64_t call, const ParkedCall& parked, bool is_last) {
+  Job* job = FindJob(parked.job);
+  const std::string& worker = parked.who;
+  if (job == nullptr) {
+    return Refuse(call, absl::FailedPreconditionError("the job has ended"));
+  }
+  const state::JobRecord& record = RecordOf(*job);
+  const v1::RosterMember* member = FindMember(record.roster(), worker);
+  if (member == nullptr) {
+    return Refuse(call, absl::FailedPreconditionError(
+                            absl::StrCat(worker, " is no longer on the roster of ", job->name)));
+  }
+  if (parked.segment != record.segment().index()) {
+    return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                            "segment is ", parked.segment, "; ", job->name, " is in segment ",
+                            record.segment().index())));
+  }
+  if (!job->shards.has_value()) {
+    return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                            job->name, " has no runs to lease: it is ",
+                            job->is_bare ? "a job with bare parameters" : "in sync mode")));
+  }
+  v1::LeaseReply reply;
+  reply.set_start_clock(member->start_clock());
+  const std::vector<uint64_t> runs =
+      job->shards->Choose(worker, parked.want, now_ - kHeldLong);
+  if (!runs.empty()) {
+    const uint64_t number = parked.job;
+    if (const absl::Status status = GrantRuns(job, worker, runs); !status.ok()) {
+      return Refuse(call, status);
+    }
+    for (const uint64_t run : runs) reply.add_runs(run);
+    member = FindMember(records_.jobs().at(number).roster(), worker);
+    reply.set_start_clock(member->start_clock());
+    return Answer(call, std::move(reply));
+  }
+  if (record.state() == v1::EVALUATING || job->shards->NoneLeft(worker)) {
+    reply.set_none_left(true);
+    return Answer(call, std::move(reply));
+  }
+  if (is_last) return Answer(call, std::move(reply));
+  Park(call, parked);
+  if (parked_.Find(call) != nullptr) job->lease_calls[worker] = call;
+}
+
+absl::Status Coordinator::Fleet::GrantRuns(Job* job, const std::string& worker,
+                                           const std::vector<uint64_t>& runs) {
+  const state::JobRecord& record = RecordOf(*job);
+  const uint64_t end = runs.back() + 1;
+  Edit edit(&records_);
+  if (end > record.granted_below()) {
+    // About one write a second, however fast the runs go.
+    const bool is_fast = now_ - job->reserved_at < absl::Seconds(1);
+    job->reserve_chunk = is_fast ? std::min(job->reserve_chunk * 2, kReserveChunkMax)
+                                 : std::max(job->reserve_chunk / 2, kReserveChunkMin);
+    edit.job(job->number)->set_granted_below(
+        std::min(job->shards->limit(), end + job->reserve_chunk));
+    job->reserved_at = now_;
+  }
+  const bool was_idle = FindMember(record.roster(), worker)->idle();
+  if (was_idle) {
+    SetBusy(worker, NextStartClock(*job), edit.job(job->number)->mutable_roster());
+  }
+  RETURN_IF_ERROR(Commit(&edit));
+  job->shards->Grant(worker, runs, now_);
+  if (was_idle) ChangeAll(*job);
+  return absl::OkStatus();
+}
+
+void Coordinator::Fleet::WakeLeases(Job* job) {
+  const std::map<std::string, uint64_t> calls = std::exchange(job->lease_calls, {});
+  for (const auto& [worker, call] : calls) {
+    const std::optional<ParkedCall> parked = parked_.Take(call);
+    if (parked.has_value()) TryLease(call, *parked, false);
+  }
+}
+
+void Coordinator::Fleet::OnSetConsistency(absl::Time now, uint64_t call,
+                                          const v1::SetConsistencyRequest& request) {
+  Begin(now);
+  const state::JobRecord* record = FindRecord(request.job());
+  if (record == nullptr) {
+    return Refuse(call, absl::NotFoundError(absl::StrCat("no job '", Clip(request.job(), 64),
+                                                         "' on this fleet")));
+  }
+  v1::JobSpec spec = record->spec();
+  *spec.mutable_consistency() = request.consistency();
+  if (const absl::Status status = ResolveJobSpec(&spec); !status.ok()) return Refuse(call, status);
+  const v1::ConsistencySpec wanted = spec.consistency();
+  Job* job = FindJob(record->number());
+  if (job == nullptr || record->state() == v1::EVALUATING) {
+    return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                            record->job(), " is ", v1::JobState_Name(record->state()),
+                            ": no work is left to do under another mode")));
+  }
+  v1::SetConsistencyReply reply;
+  const uint32_t index = record->segment().index();
+  reply.set_segment(index);
+  Edit edit(&records_);
+  if (record->has_pending()) {
+    if (!SameMode(record->pending(), wanted)) {
+      return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                              "another change of mode is under way; it takes effect at run ",
+                              record->cut(), " of segment ", index)));
+    }
+    reply.set_segment(index + 1);  // A repetition.
+  } else if (SameMode(record->segment().consistency(), wanted)) {
+    // Nothing to change, or a repetition of a call that has taken effect.
+  } else if (record->state() == v1::WAITING) {
+    *edit.job(job->number)->mutable_segment()->mutable_consistency() = wanted;
+  } else {
+    if (job->is_bare && !job->grants.has_value()) {
+      return Refuse(call, absl::FailedPreconditionError(
+                              "a job with bare parameters grants no runs outside sync, so there is "
+                              "no cut at which its mode could change"));
+    }
+    const uint64_t cut = job->grants.has_value() ? job->grants->granted() : job->shards->next();
+    if (cut >= PlanOf(*record).size()) {
+      return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                              "all work of ", record->job(), " is granted under the present mode")));
+    }
+    reply.set_segment(index + 1);
+    *edit.job(job->number)->mutable_pending() = wanted;
+    edit.job(job->number)->set_cut(cut);
+    edit.job(job->number)->set_granted_below(cut);
+    edit.Then([this, number = job->number, cut, index] {
+      Job* job = FindJob(number);
+      if (job->shards.has_value()) job->shards->SetLimit(cut);
+      Mark(number);
+      Emit(job->name, EventKind::kModeChangeRequested, job->name,
+           absl::StrCat("takes effect when all work below run ", cut, " of segment ", index,
+                        " is applied"));
+    });
+  }
+  const uint64_t number = job->number;
+  const bool changes = !edit.empty();
+  if (const absl::Status status = Commit(&edit); !status.ok()) return Refuse(call, status);
+  if (changes) ChangeWorkers(*FindJob(number));
+  Answer(call, std::move(reply));
+  Settle();
+}
+
+}  // namespace paceline

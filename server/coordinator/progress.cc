@@ -1,0 +1,125 @@
+#include "server/coordinator/progress.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/check.h"
+
+namespace paceline {
+namespace {
+
+constexpr absl::Duration kWindow = absl::Seconds(1);
+
+double Ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+}  // namespace
+
+Progress::Progress(size_t partitions, uint64_t train_samples)
+    : train_samples_(train_samples),
+      reports_(partitions),
+      marks_(partitions),
+      is_heard_(partitions, false) {}
+
+void Progress::Report(absl::Time now, const v1::PartitionReport& report) {
+  const uint32_t partition = report.partition();
+  PACELINE_CHECK(partition < reports_.size());
+  if (is_heard_[partition] && report.version() < reports_[partition].version()) return;
+  if (partition == 0) Follow(now, report);
+  if (!is_heard_[partition]) ++heard_;
+  is_heard_[partition] = true;
+  reports_[partition] = report;
+  marks_[partition] = AppliedMarks(report);
+}
+
+void Progress::Follow(absl::Time now, const v1::PartitionReport& report) {
+  const Sums sums{now, static_cast<double>(report.samples()), report.loss_sum(),
+                  static_cast<double>(report.correct())};
+  if (recent_.empty()) {
+    // What was before, in an earlier coordinator's life, is not in this epoch's means.
+    epoch_start_ = sums;
+    moved_ = now;
+    recent_.push_back(sums);
+    return;
+  }
+  if (report.version() == reports_[0].version() && sums.samples == recent_.back().samples) return;
+  moved_ = now;
+  CloseEpochs(recent_.back(), sums);
+  recent_.push_back(sums);
+  while (recent_.size() > 2 && recent_[1].time <= now - kWindow) recent_.pop_front();
+}
+
+void Progress::CloseEpochs(const Sums& from, const Sums& to) {
+  if (train_samples_ == 0 || to.samples <= from.samples) return;
+  const double epoch_samples = static_cast<double>(train_samples_);
+  const double last_end = std::floor(to.samples / epoch_samples) * epoch_samples;
+  if (last_end <= from.samples) return;
+  const auto at = [&](double samples) {
+    const double share = (samples - from.samples) / (to.samples - from.samples);
+    return Sums{to.time, samples, from.loss + share * (to.loss - from.loss),
+                from.correct + share * (to.correct - from.correct)};
+  };
+  const Sums end = at(last_end);
+  // More than one epoch may have ended since.
+  const Sums start = last_end - epoch_samples > from.samples ? at(last_end - epoch_samples)
+                                                             : epoch_start_;
+  past_epoch_loss_ = Ratio(end.loss - start.loss, end.samples - start.samples);
+  past_epoch_accuracy_ = Ratio(end.correct - start.correct, end.samples - start.samples);
+  epoch_start_ = end;
+}
+
+uint64_t Progress::Version() const {
+  if (!Complete()) return 0;
+  uint64_t least = reports_[0].version();
+  for (const v1::PartitionReport& r : reports_) least = std::min(least, r.version());
+  return least;
+}
+
+uint64_t Progress::AppliedBelow() const {
+  if (!Complete()) return 0;
+  uint64_t least = reports_[0].applied_below();
+  for (const v1::PartitionReport& r : reports_) least = std::min(least, r.applied_below());
+  return least;
+}
+
+uint64_t Progress::Samples() const {
+  if (!Complete()) return 0;
+  uint64_t least = reports_[0].samples();
+  for (const v1::PartitionReport& r : reports_) least = std::min(least, r.samples());
+  return least;
+}
+
+bool Progress::VersionsEqual() const {
+  return std::all_of(reports_.begin(), reports_.end(), [this](const v1::PartitionReport& r) {
+    return r.version() == reports_[0].version();
+  });
+}
+
+double Progress::RecentLoss() const {
+  if (recent_.empty()) return 0;
+  const Sums& to = recent_.back();
+  if (recent_.size() == 1) return Ratio(to.loss, to.samples);
+  return Ratio(to.loss - recent_.front().loss, to.samples - recent_.front().samples);
+}
+
+double Progress::SamplesPerSecond(absl::Time now) const {
+  if (recent_.size() < 2) return 0;
+  // Once reports stop bringing more, time that passes counts.
+  const absl::Time until = std::max(recent_.back().time, now - kWindow);
+  const double seconds = absl::ToDoubleSeconds(until - recent_.front().time);
+  return Ratio(recent_.back().samples - recent_.front().samples, seconds);
+}
+
+double Progress::EpochLoss() const {
+  if (recent_.empty()) return 0;
+  const double samples = recent_.back().samples - epoch_start_.samples;
+  return samples > 0 ? (recent_.back().loss - epoch_start_.loss) / samples : past_epoch_loss_;
+}
+
+double Progress::EpochAccuracy() const {
+  if (recent_.empty()) return 0;
+  const double samples = recent_.back().samples - epoch_start_.samples;
+  return samples > 0 ? (recent_.back().correct - epoch_start_.correct) / samples
+                     : past_epoch_accuracy_;
+}
+
+}  // namespace paceline

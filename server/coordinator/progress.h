@@ -1,0 +1,80 @@
+// How far a job's partitions have come, from their reports.
+//
+// Units    Loss and counts as in v1::PartitionReport. Rates per second of coordinator time.
+// Errors   A report of a lower version than its predecessor is ignored (it was overtaken).
+// Threads  One object, one thread.
+#ifndef PACELINE_SERVER_COORDINATOR_PROGRESS_H_
+#define PACELINE_SERVER_COORDINATOR_PROGRESS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proto/control.pb.h"
+#include "server/coordinator/data_shards.h"
+
+namespace paceline {
+
+class Progress {
+ public:
+  // `train_samples` are one epoch; 0: the job has no epochs.
+  Progress(size_t partitions, uint64_t train_samples);
+
+  // Takes in a report of a partition of the job.
+  void Report(absl::Time now, const v1::PartitionReport& report);
+
+  // Every partition has reported.
+  bool Complete() const { return heard_ == reports_.size() && heard_ > 0; }
+
+  // The least of all partitions' values; 0 until Complete.
+  uint64_t Version() const;
+  uint64_t AppliedBelow() const;
+  uint64_t Samples() const;
+
+  // Whether every partition has the same version.
+  bool VersionsEqual() const;
+
+  // In partition order; those never heard are empty.
+  const std::vector<v1::PartitionReport>& reports() const { return reports_; }
+  const std::vector<AppliedMarks>& marks() const { return marks_; }
+
+  // When the first partition last came further; InfinitePast: never heard.
+  absl::Time moved() const { return moved_; }
+
+  // Over the samples of about the last second in which there were any.
+  double RecentLoss() const;
+  double SamplesPerSecond(absl::Time now) const;
+
+  // Over the running epoch, or the last one before it has samples. Where an epoch ends between two
+  // reports, its share of the difference is taken as even.
+  double EpochLoss() const;
+  double EpochAccuracy() const;
+
+ private:
+  struct Sums {
+    absl::Time time;
+    double samples = 0;
+    double loss = 0;
+    double correct = 0;
+  };
+
+  void Follow(absl::Time now, const v1::PartitionReport& report);
+  void CloseEpochs(const Sums& from, const Sums& to);
+
+  const uint64_t train_samples_;
+  std::vector<v1::PartitionReport> reports_;
+  std::vector<AppliedMarks> marks_;
+  std::vector<bool> is_heard_;
+  size_t heard_ = 0;
+  absl::Time moved_ = absl::InfinitePast();
+  std::deque<Sums> recent_;  // Of the first partition; the last element is the newest.
+  Sums epoch_start_;
+  double past_epoch_loss_ = 0;
+  double past_epoch_accuracy_ = 0;
+};
+
+}  // namespace paceline
+
+#endif  // PACELINE_SERVER_COORDINATOR_PROGRESS_H_

@@ -1,0 +1,82 @@
+#include "server/coordinator/progress.h"
+
+#include <catch2/catch.hpp>
+
+namespace paceline {
+namespace {
+
+const absl::Time kStart = absl::FromUnixSeconds(1000);
+
+v1::PartitionReport Report(uint32_t partition, uint64_t version, uint64_t samples = 0,
+                           double loss_sum = 0, uint64_t correct = 0) {
+  v1::PartitionReport report;
+  report.set_partition(partition);
+  report.set_version(version);
+  report.set_applied_below(version * 2);
+  report.set_samples(samples);
+  report.set_loss_sum(loss_sum);
+  report.set_correct(correct);
+  return report;
+}
+
+TEST_CASE("the job is as far as its last partition, and nowhere until all have reported") {
+  Progress progress(2, 100);
+  progress.Report(kStart, Report(0, 7, 70));
+  CHECK_FALSE(progress.Complete());
+  CHECK(progress.Version() == 0);
+
+  progress.Report(kStart, Report(1, 5, 50));
+
+  CHECK(progress.Complete());
+  CHECK(progress.Version() == 5);
+  CHECK(progress.AppliedBelow() == 10);
+  CHECK(progress.Samples() == 50);
+  CHECK_FALSE(progress.VersionsEqual());
+}
+
+TEST_CASE("a report that was overtaken is ignored") {
+  Progress progress(1, 100);
+  progress.Report(kStart, Report(0, 7));
+
+  progress.Report(kStart, Report(0, 6));
+
+  CHECK(progress.Version() == 7);
+}
+
+TEST_CASE("recent loss and speed are those of about the last second") {
+  Progress progress(1, 1000000);
+  progress.Report(kStart, Report(0, 0));
+  // 100 samples in each half second; losses 4, 3, 2, 1 a sample.
+  const double losses[] = {400, 700, 900, 1000};
+  for (int i = 0; i < 4; ++i) {
+    progress.Report(kStart + absl::Milliseconds(500) * (i + 1),
+                    Report(0, i + 1, 100 * (i + 1), losses[i]));
+  }
+  const absl::Time now = kStart + absl::Seconds(2);
+
+  // The last second holds 200 samples with a loss of 300.
+  CHECK(progress.RecentLoss() == Approx(1.5));
+  CHECK(progress.SamplesPerSecond(now) == Approx(200));
+  // Two seconds without news: 200 samples in 2 s.
+  CHECK(progress.SamplesPerSecond(now + absl::Seconds(2)) == Approx(100));
+}
+
+TEST_CASE("an epoch's means begin where it began, even between two reports") {
+  Progress progress(1, 100);
+  progress.Report(kStart, Report(0, 0));
+  progress.Report(kStart + absl::Seconds(1), Report(0, 8, 80, 160, 40));
+  CHECK(progress.EpochLoss() == Approx(2));
+  CHECK(progress.EpochAccuracy() == Approx(0.5));
+
+  // 40 more samples with a loss of 40: the first 20 of them belong to the first epoch.
+  progress.Report(kStart + absl::Seconds(2), Report(0, 12, 120, 200, 80));
+  CHECK(progress.EpochLoss() == Approx(1));
+  CHECK(progress.EpochAccuracy() == Approx(1));
+
+  progress.Report(kStart + absl::Seconds(3), Report(0, 20, 200, 360, 80));
+  // Exactly at the end: the epoch that ended, 160 + 20 for samples 100..200.
+  CHECK(progress.EpochLoss() == Approx(1.8));
+}
+
+}  // namespace
+}  // namespace paceline

@@ -1,0 +1,214 @@
+// One partition where it is served: takes pushes, makes versions, answers reads.
+//
+// Shapes   A push's gradients are [pieces * elements] float32, piece after piece.
+// Units    `call` numbers one request, unique among those not yet answered.
+// Errors   Each call is answered once, by this event or a later one (proto/parameter.proto has the
+//          codes). A call answered with an error has changed nothing, but that a worker's newer
+//          incarnation is remembered. OnDirective: FailedPrecondition, InvalidArgument: it cannot
+//          be followed, and what was refused is as it was.
+// Threads  One thread at a time. Blocks handed out in answers are immutable and may outlive it.
+// Source   docs/protocol.md.
+//
+// Events go in, answers come out; no clock, no thread, no I/O but the log's.
+#ifndef PACELINE_SERVER_PARTITION_PARTITION_H_
+#define PACELINE_SERVER_PARTITION_PARTITION_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "common/tensor/block.h"
+#include "proto/control.pb.h"
+#include "proto/parameter.pb.h"
+#include "server/optimizer/optimizer.h"
+#include "server/partition/answer.h"
+#include "server/partition/block_pool.h"
+#include "server/partition/dedupe.h"
+#include "server/partition/gate.h"
+#include "server/partition/partition_spec.h"
+#include "server/partition/reduction.h"
+#include "server/partition/segment_rules.h"
+#include "server/partition/tally.h"
+#include "server/replica/log.h"
+
+namespace paceline {
+
+class PartitionPrimary {
+ public:
+  using Answers = std::vector<Answer>;
+
+  // Calls parked at once; more are refused as RESOURCE_EXHAUSTED.
+  static constexpr size_t kParkedMax = 65536;
+
+  // A new partition: version 0 is `initial`. The directive's segment must start at version 0.
+  //   InvalidArgument      the optimizer's or the segment's values are wrong.
+  //   FailedPrecondition   the segment starts at a later version: that state is not here.
+  static absl::StatusOr<std::unique_ptr<PartitionPrimary>> Create(PartitionSpec spec,
+                                                                  const v1::JobDirective& directive,
+                                                                  uint64_t term, BlockRef initial,
+                                                                  std::unique_ptr<ReplicaLog> log);
+
+  // Push (want_parameters false) and Exchange (true). `gradients` is given away: sums are made in
+  // it.
+  void OnPush(absl::Time now, uint64_t call, const v1::PushHeader& header,
+              std::shared_ptr<Block> gradients, bool want_parameters, Answers* answers);
+  void OnPull(absl::Time now, uint64_t call, const v1::PullRequest& request, Answers* answers);
+  void OnSettle(absl::Time now, uint64_t call, const v1::SettleRequest& request, Answers* answers);
+
+  // Forgets a parked call. Unknown ones are ignored.
+  void OnCancel(uint64_t call);
+
+  // The job's state, term, segment and roster are now these. Older ones are ignored.
+  absl::Status OnDirective(const v1::JobDirective& directive, uint64_t term, Answers* answers);
+
+  // The log has committed all entries up to `index`.
+  void OnCommitted(uint64_t index, Answers* answers);
+
+  // Answers every call, parked or to come, with `reason`.
+  void End(const absl::Status& reason, Answers* answers);
+
+  v1::PartitionReport Report(absl::Time now) const;
+
+  // Whether something happened since the last call that the coordinator should hear soon.
+  bool TakeNews();
+
+  uint64_t elements() const { return spec_.elements; }
+  // The newest committed version.
+  uint64_t version() const { return version_; }
+
+ private:
+  // A call and what has to be true before it is answered: all of it.
+  struct Parked {
+    uint64_t call = 0;
+    std::string worker;
+    absl::Time since;
+    bool want_parameters = true;
+    // The log has committed this entry; 0: any.
+    uint64_t committed_index = 0;
+    // This version exists. Then exactly it is answered.
+    absl::optional<uint64_t> exact_version;
+    // ssp: the roster's members have come far enough for this clock; 0: any.
+    uint64_t read_clock = 0;
+    bool is_duplicate = false;
+    // ssp, async, with is_duplicate: `clock` of this worker is over once committed_index is
+    // reached.
+    bool must_acknowledge = false;
+    uint64_t incarnation = 0;
+    uint64_t clock = 0;
+    uint64_t staleness = 0;
+  };
+
+  // A step that is ready to be made.
+  struct Update {
+    LogEntry::Kind kind = LogEntry::Kind::kRound;
+    std::string worker;
+    uint64_t incarnation = 0;
+    uint64_t clock = 0;
+    std::vector<ShardExtent> shards;
+    uint64_t base_version = 0;
+    uint64_t staleness = 0;
+    GradientSum sum;
+    double damping = 1;
+    // Over all partitions, of sum / weight; used with clip_global_norm.
+    double total_square_norm = 0;
+  };
+
+  // A version that is in the log and not committed yet.
+  struct Unpublished {
+    LogEntry entry;  // Without the gradient.
+    BlockRef parameters;
+  };
+
+  PartitionPrimary(PartitionSpec spec, SegmentRules rules, std::unique_ptr<Optimizer> optimizer,
+                   std::unique_ptr<ReplicaLog> log);
+
+  // May this caller speak to this partition as it is now, and say this?
+  absl::Status CheckCaller(const v1::PartitionKey& key, const v1::WorkerIdentity& worker) const;
+  absl::Status CheckSettle(const v1::SettleRequest& request) const;
+  absl::Status CheckFinite(const v1::PushHeader& header, const Block& gradients) const;
+  static absl::Status MixedError(const v1::PushHeader& header);
+
+  // The steps of a push.
+  Parked CallerOf(absl::Time now, uint64_t call, const v1::PushHeader& header,
+                  bool want_parameters) const;
+  Seen Classify(const v1::PushHeader& header) const;
+  PushAdmission Admit(const v1::PushHeader& header);
+  // The update that a round comes to, if this push completes it.
+  absl::optional<Update> TakeIntoRound(const v1::PushHeader& header,
+                                       const std::shared_ptr<Block>& gradients, Parked* caller);
+  Update TakeAlone(const v1::PushHeader& header, std::shared_ptr<Block> gradients, double damping);
+  GradientSum SumOf(const v1::Piece& piece, std::shared_ptr<Block> gradients, size_t index) const;
+  void HoldForNorm(Update update);
+  // Makes the next tip and the entry that says how.
+  LogEntry Optimise(Update update);
+  // The log has committed up to here: tips become versions.
+  void Publish(uint64_t committed);
+  // Answers every parked call that need not wait any longer.
+  void Reply(Answers* answers);
+
+  void Park(Parked parked, Answers* answers);
+  void Refuse(uint64_t call, const v1::WorkerIdentity& worker, const absl::Status& status,
+              Answers* answers);
+  // The answer, if the call need not wait.
+  absl::optional<Answer> TryAnswer(const Parked& parked,
+                                   const absl::optional<SlowestMember>& slowest) const;
+  // Null: gone, or not yet made.
+  BlockRef Kept(uint64_t version) const;
+  WaitReason WhyParked(const Parked& parked) const;
+  void AnswerAllParked(const absl::Status& status, Answers* answers);
+
+  absl::Status FollowSegment(const v1::Segment& segment, Answers* answers);
+  void FollowRoster(const v1::Roster& roster, Answers* answers);
+  bool IsMilestone() const;
+
+  // Constant.
+  const PartitionSpec spec_;
+  const std::unique_ptr<const Optimizer> optimizer_;
+  const std::unique_ptr<ReplicaLog> log_;
+  absl::optional<double> clip_global_norm_;
+
+  // What directives say.
+  uint64_t term_ = 0;
+  v1::JobState state_ = v1::JOB_STATE_UNSPECIFIED;
+  SegmentRules rules_;
+  v1::Roster roster_;
+  uint64_t granted_rounds_ = 0;
+  absl::Status ended_;  // Not OK: what every call is answered with.
+
+  // Versions. The tip is the newest computed, `version_` the newest committed.
+  BlockPool blocks_;
+  std::vector<std::unique_ptr<Block>> slots_;
+  std::vector<absl::Span<float>> slot_spans_;
+  uint64_t version_ = 0;
+  BlockRef current_;
+  BlockRef previous_;  // version_ - 1; null at version 0.
+  uint64_t tip_version_ = 0;
+  BlockRef tip_;
+  std::deque<Unpublished> unpublished_;
+  uint64_t last_index_ = 0;
+  uint64_t committed_index_ = 0;
+
+  // sync: the round that starts from tip_version_, until it is reduced, and then until its norm is
+  // known. The norms of the newest reduced round stay: whoever settles a round at the last
+  // partition may need them from the first.
+  std::unique_ptr<Reduction> round_;
+  absl::optional<Update> awaiting_norm_;
+  std::vector<double> square_norms_;
+  uint64_t square_norms_version_ = 0;  // The version that round makes; 0: none.
+
+  Dedupe dedupe_;
+  std::vector<Parked> parked_;
+  Tally tally_;
+  bool news_ = false;
+};
+
+}  // namespace paceline
+
+#endif  // PACELINE_SERVER_PARTITION_PARTITION_H_

@@ -1,0 +1,69 @@
+// What one segment of a job asks of pushes: which clocks, which pieces, which payload.
+//
+// Errors   Create: InvalidArgument: a segment without a mode, sync over bare parameters, a first
+//          data shard beyond the last. CheckPush: InvalidArgument, saying what was seen and wanted.
+// Threads  Immutable.
+// Source   proto/parameter.proto, PushHeader; docs/protocol.md, "Data shards, rounds, runs".
+#ifndef PACELINE_SERVER_PARTITION_SEGMENT_RULES_H_
+#define PACELINE_SERVER_PARTITION_SEGMENT_RULES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "common/job/round_plan.h"
+#include "common/tensor/block.h"
+#include "proto/control.pb.h"
+#include "proto/parameter.pb.h"
+#include "server/partition/partition_spec.h"
+#include "server/replica/log.h"
+
+namespace paceline {
+
+class SegmentRules {
+ public:
+  static absl::StatusOr<SegmentRules> Create(const v1::Segment& segment, const WorkShape& work);
+
+  uint32_t index() const { return segment_.index(); }
+  uint64_t first_version() const { return segment_.first_version(); }
+  uint64_t first_shard() const { return segment_.first_shard(); }
+  bool is_sync() const { return segment_.consistency().has_sync(); }
+  bool is_ssp() const { return segment_.consistency().has_ssp(); }
+  bool is_bare() const { return !plan_.has_value(); }
+  uint64_t staleness() const { return segment_.consistency().ssp().staleness(); }  // ssp.
+  const v1::AsyncMode& async() const { return segment_.consistency().async(); }    // async.
+
+  // The version after the segment's last run; absent for bare parameters.
+  absl::optional<uint64_t> last_version() const;
+
+  // sync. The data shards of the round that starts from `version`, if there is such a round.
+  absl::optional<WorkPlan::Run> RoundAt(uint64_t version) const;
+
+  // Everything about a push that needs no state to be wrong, payload length included; not whether
+  // its values are finite (FirstNotFinite).
+  absl::Status CheckPush(const v1::PushHeader& header, const Block* gradients,
+                         uint64_t elements) const;
+
+ private:
+  SegmentRules() = default;
+
+  absl::Status CheckNodes(const v1::PushHeader& header) const;  // sync.
+  absl::Status CheckRun(const v1::PushHeader& header) const;    // ssp, async.
+
+  v1::Segment segment_;
+  absl::optional<WorkPlan> plan_;
+};
+
+// The data shards that a push carries; empty for bare parameters.
+std::vector<ShardExtent> ShardsOf(const v1::PushHeader& header);
+
+// The index of the first element that is infinite or not a number.
+absl::optional<size_t> FirstNotFinite(absl::Span<const float> elements);
+
+}  // namespace paceline
+
+#endif  // PACELINE_SERVER_PARTITION_SEGMENT_RULES_H_

@@ -1,0 +1,50 @@
+// What a partition counts, for reports.
+//
+// Threads  One thread at a time.
+// Source   proto/control.proto, PartitionReport.
+#ifndef PACELINE_SERVER_PARTITION_TALLY_H_
+#define PACELINE_SERVER_PARTITION_TALLY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "proto/control.pb.h"
+#include "server/replica/log.h"
+
+namespace paceline {
+
+class Tally {
+ public:
+  // A push that counts was taken; sync: into the open round, at staleness 0.
+  void Taken(uint64_t staleness);
+  // An entry is committed.
+  void Applied(const LogEntry& entry);
+  void Duplicate() { ++duplicate_; }
+  void RefusedStale() { ++refused_stale_; }
+  void Damped() { ++damped_; }
+  // Returns whether it is the first.
+  bool Invalid(absl::string_view worker, absl::string_view message);
+  void ReadAt(uint64_t lead);
+
+  void FillIn(v1::PartitionReport* report) const;
+
+ private:
+  uint64_t samples_ = 0;
+  double loss_sum_ = 0;
+  uint64_t correct_ = 0;
+  std::vector<uint64_t> staleness_;
+  uint64_t staleness_max_ = 0;
+  uint64_t taken_ = 0;
+  uint64_t duplicate_ = 0;
+  uint64_t refused_stale_ = 0;
+  uint64_t damped_ = 0;
+  uint64_t invalid_ = 0;
+  std::string last_invalid_;
+  uint64_t lead_max_ = 0;
+};
+
+}  // namespace paceline
+
+#endif  // PACELINE_SERVER_PARTITION_TALLY_H_

@@ -1,0 +1,99 @@
+// Real processes for tests: servers and workers on loopback, and the command line to drive them.
+//
+// Errors   Whatever goes wrong in the fixture itself fails the running test case.
+// Threads  One thread.
+#ifndef PACELINE_TESTS_INTEGRATION_FLEET_H_
+#define PACELINE_TESTS_INTEGRATION_FLEET_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "cli/process.h"
+
+namespace paceline {
+
+using Json = nlohmann::json;
+
+// A folder of the test's own.
+std::string TestFolder(const std::string& name);
+
+void WriteText(const std::string& path, const std::string& text);
+
+// A CSV of `samples` rows in two classes that a small model can tell apart; the label comes last.
+std::string MakeCsv(const std::string& path, int samples);
+
+// A job on `csv`: 16 inputs, one hidden layer, adam, and `more` lines of YAML behind it.
+std::string MakeSpec(const std::string& path, const std::string& csv, const std::string& more);
+
+struct CommandResult {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+
+  Json json() const;
+};
+
+// Runs `paceline ARGUMENTS` to its end.
+CommandResult Paceline(const std::vector<std::string>& arguments);
+
+// Whether `condition` became true within `timeout`.
+bool Eventually(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(30));
+
+struct FleetOptions {
+  int servers = 1;
+  int workers = 2;
+  // The coordinator in a process of its own, so that killing it loses no partition.
+  bool separate_coordinator = false;
+  std::vector<std::string> server_flags;
+  std::vector<std::string> worker_flags;
+};
+
+class Fleet {
+ public:
+  explicit Fleet(const FleetOptions& options);
+  ~Fleet();
+
+  const std::string& coordinator() const { return coordinator_; }
+
+  // The process of that name: "coordinator", "server-1", "worker-0".
+  cli::Process& process(const std::string& name);
+
+  void StartWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  // Again at the same address, with the same store.
+  void RestartCoordinator();
+  // SIGKILL, and waits for the end.
+  void Kill(const std::string& name);
+
+  // `paceline ARGUMENTS --fleet ...`.
+  CommandResult Paceline(std::vector<std::string> arguments) const;
+  // The new job's name.
+  std::string Submit(const std::string& spec, const std::vector<std::string>& sets = {}) const;
+  // JobStatus as JSON.
+  Json Status(const std::string& job) const;
+  // The summary, once the job has ended; `exit_code` is checked.
+  Json Wait(const std::string& job, int exit_code = 0) const;
+  // All events of the job, one JSON line each.
+  std::string Events(const std::string& job) const;
+  // Waits until samples applied are at least this share of all.
+  bool Reached(const std::string& job, double share) const;
+
+ private:
+  std::vector<std::string> CoordinatorArguments(const std::string& listen) const;
+
+  const FleetOptions options_;
+  const std::string folder_;
+  std::string coordinator_;
+  std::map<std::string, std::unique_ptr<cli::Process>> processes_;
+};
+
+// A field of a protobuf message printed as JSON: 64-bit numbers are strings there.
+uint64_t Number(const Json& value);
+
+}  // namespace paceline
+
+#endif  // PACELINE_TESTS_INTEGRATION_FLEET_H_

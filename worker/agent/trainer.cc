@@ -1,0 +1,120 @@
+#include "worker/agent/trainer.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/job/round_plan.h"
+#include "worker/loop/weights_hash.h"
+
+namespace paceline {
+namespace {
+
+// Samples evaluated at once: any number gives the same sums to within rounding; this one is fixed so
+// that they are the same bits.
+constexpr uint64_t kEvaluationBatch = 256;
+
+uint64_t OutputWidth(const v1::ModelSpec& model) {
+  uint64_t width = 0;
+  for (const v1::LayerSpec& layer : model.layers()) {
+    if (layer.has_linear()) width = layer.linear().units();
+  }
+  return width;
+}
+
+}  // namespace
+
+Trainer::Trainer(const v1::JobSpec& spec, const std::string& worker_id, LoadedData data)
+    : spec_(spec), data_(std::move(data)), weights_(spec.merge(), worker_id) {}
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const v1::JobSpec& spec,
+                                                         const std::string& worker_id,
+                                                         kernels::BackendChoice backend) {
+  ASSIGN_OR_RETURN(LoadedData data, LoadData(spec.data()));
+  const uint64_t width = OutputWidth(spec.model());
+  RETURN_IF_ERROR(CheckLabels(data.train, spec.model().loss(), width));
+  RETURN_IF_ERROR(CheckLabels(data.eval, spec.model().loss(), width));
+  auto trainer = std::unique_ptr<Trainer>(new Trainer(spec, worker_id, std::move(data)));
+  ASSIGN_OR_RETURN(trainer->parameters_, ParametersOf(spec, trainer->facts()));
+  ASSIGN_OR_RETURN(auto kernels, kernels::CreateKernels(backend));
+  ASSIGN_OR_RETURN(trainer->model_,
+                   Model::Create(spec.model(), trainer->facts().features(), std::move(kernels)));
+  return trainer;
+}
+
+absl::Status Trainer::UseParameters(const BlockRef& parameters) {
+  if (parameters == current_) return absl::OkStatus();
+  current_ = nullptr;
+  RETURN_IF_ERROR(model_->SetParameters(parameters->floats()));
+  current_ = parameters;
+  return absl::OkStatus();
+}
+
+Batch Trainer::Gather(const Dataset& dataset, absl::Span<const uint64_t> indices) {
+  features_.resize(std::max<size_t>(features_.size(), indices.size() * dataset.features));
+  labels_.resize(std::max<size_t>(labels_.size(), indices.size()));
+  const auto features = absl::MakeSpan(features_).first(indices.size() * dataset.features);
+  const auto labels = absl::MakeSpan(labels_).first(indices.size());
+  dataset.Gather(indices, features, labels);
+  return Batch{indices.size(), features, labels};
+}
+
+absl::Status Trainer::LeafGradient(uint64_t ordinal, absl::Span<float> gradient,
+                                   LeafTotals* totals) {
+  ShardSamples(spec_.seed(), data_.train.samples, spec_.data().shard_samples(), ordinal, &indices_);
+  ASSIGN_OR_RETURN(const BatchResult result,
+                   model_->Gradient(Gather(data_.train, indices_), gradient));
+  *totals = {result.samples, result.loss_sum, result.correct};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ComputedPiece>> Trainer::Compute(const ComputeRequest& request) {
+  RETURN_IF_ERROR(UseParameters(request.parameters));
+  const LeafFunction leaf = [this](uint64_t ordinal, absl::Span<float> gradient,
+                                   LeafTotals* totals) {
+    return LeafGradient(ordinal, gradient, totals);
+  };
+  std::vector<ComputedPiece> computed;
+  for (const ComputePiece& piece : request.pieces) {
+    ASSIGN_OR_RETURN(ComputedPiece sum, SumPiece(piece, model_->parameter_elements(), weights_,
+                                                 leaf, &blocks_));
+    if (request.square_norm) {
+      sum.square_norm = SquareNorm(parameters_, sum.gradient->floats(), 1 / sum.piece.weight());
+    }
+    computed.push_back(std::move(sum));
+  }
+  return computed;
+}
+
+absl::StatusOr<v1::Evaluation> Trainer::Evaluate(const EvaluateRequest& request) {
+  RETURN_IF_ERROR(UseParameters(request.parameters));
+  const uint64_t samples = data_.eval.samples;
+  double loss_sum = 0;
+  uint64_t correct = 0;
+  for (uint64_t begin = 0; begin < samples; begin += kEvaluationBatch) {
+    indices_.resize(std::min(kEvaluationBatch, samples - begin));
+    std::iota(indices_.begin(), indices_.end(), begin);
+    ASSIGN_OR_RETURN(const BatchResult result, model_->Evaluate(Gather(data_.eval, indices_)));
+    loss_sum += result.loss_sum;
+    correct += result.correct;
+  }
+
+  v1::Evaluation evaluation;
+  evaluation.set_epoch(request.epoch);
+  evaluation.set_version(request.version);
+  evaluation.set_samples(samples);
+  if (samples > 0) {
+    evaluation.set_loss(loss_sum / static_cast<double>(samples));
+    if (spec_.model().loss() != v1::ModelSpec::MSE) {
+      evaluation.set_accuracy(static_cast<double>(correct) / static_cast<double>(samples));
+    }
+  }
+  evaluation.set_final(request.final);
+  if (request.final) {
+    evaluation.set_weights_sha256(WeightsSha256(parameters_, request.parameters->floats()));
+  }
+  return evaluation;
+}
+
+}  // namespace paceline

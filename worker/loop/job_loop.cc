@@ -1,0 +1,719 @@
+#include "worker/loop/job_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/retry.h"
+#include "client/router.h"
+#include "common/base/check.h"
+#include "common/base/random.h"
+#include "common/job/round_plan.h"
+#include "worker/loop/round_cover.h"
+
+namespace paceline {
+namespace {
+
+// What the directive asks of this worker.
+enum class Target { kNothing, kTrain, kEvaluate };
+
+enum class Phase {
+  kIdle,             // Nothing asked: until a directive asks something.
+  kPausing,          // A short rest before starting over: until resume_at_.
+  kReading,          // A Pull: until its result.
+  kGrant,            // sync: the next round may not begin yet: until a directive grants it.
+  kLease,            // ssp, async: no run in hand: until a lease is answered.
+  kEpochEvaluation,  // The former epoch is still being evaluated: until that ends.
+  kComputing,        // Until OnComputed.
+  kExchanging,       // Until the Session's result.
+  kFinalEvaluation,  // Until OnEvaluated.
+  kBroken,           // error_ says why: until the directive is gone.
+};
+
+// Where the time goes.
+struct TimeSplit {
+  absl::Duration compute = absl::ZeroDuration();
+  absl::Duration wait = absl::ZeroDuration();
+  absl::Duration transfer = absl::ZeroDuration();
+};
+
+}  // namespace
+
+class JobLoop::Impl {
+ public:
+  Impl(v1::WorkerIdentity worker, JobLoopOptions options)
+      : worker_(std::move(worker)),
+        session_(worker_, options.session),
+        leases_(options.leases, Backoff(Jitter(options, "lease"), options.session.backoff)),
+        pauses_(Jitter(options, "pause"), options.session.backoff),
+        stale_after_(options.leases.retry) {}
+
+  void OnDirective(absl::Time now, const v1::JobDirective& directive);
+  void OnCallDone(absl::Time now, uint64_t id, CallResult result);
+  void OnComputed(absl::Time now, uint64_t id, absl::StatusOr<std::vector<ComputedPiece>> pieces);
+  void OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation);
+  void OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply);
+  void OnReported(const v1::WorkerJobReport& report);
+  void OnTick(absl::Time now);
+  absl::Time NextTick() const;
+  v1::WorkerJobReport Report(absl::Time now) const;
+  std::string Doing() const;
+
+  Session& session() { return session_; }
+
+  std::optional<ComputeRequest> compute;
+  std::optional<EvaluateRequest> evaluate;
+  std::optional<LeaseCall> lease;
+
+ private:
+  struct OpenCompute {
+    uint64_t id = 0;
+    uint64_t stage = 0;
+  };
+
+  RandomStream Jitter(const JobLoopOptions& options, const char* purpose) const {
+    return RandomStream(options.session.seed, absl::StrCat(purpose, "/", worker_.id()));
+  }
+
+  // The directive.
+  void FindSelf();
+  Target TargetOf(const v1::JobDirective& directive) const;
+  absl::Status MakePlan();
+  bool sync() const { return directive_.segment().consistency().mode_case() == kSync; }
+  bool ssp() const { return directive_.segment().consistency().mode_case() == kSsp; }
+  bool leasing() const { return target_ == Target::kTrain && !sync() && phase_ != Phase::kBroken; }
+
+  // Steps.
+  void Restart(absl::Time now);
+  void Enter(Phase phase);
+  void Pause(absl::Time now);
+  void Break(const absl::Status& status);
+  void BeginRead(absl::Time now);
+  void BeginRound(absl::Time now);
+  void BeginRun(absl::Time now);
+  void Continue(absl::Time now);
+  void CoverRoster();
+  void RequestCompute(std::vector<ComputePiece> pieces);
+  void Push(absl::Time now, std::vector<ComputedPiece> pieces);
+  bool EvaluateEpoch(uint64_t next_shard);
+  void EvaluateFinal();
+  void Evaluate(uint32_t epoch, bool final);
+
+  // Results.
+  void OnOperation(absl::Time now, OperationResult result);
+  void OnRead(absl::Time now);
+  void OnExchanged(absl::Time now);
+  void Follow(absl::Time now);
+  void Account(absl::Time now);
+  TimeSplit SplitUntil(absl::Time now) const;
+  void AccountTransfer(absl::Time now);
+
+  static constexpr auto kSync = v1::ConsistencySpec::kSync;
+  static constexpr auto kSsp = v1::ConsistencySpec::kSsp;
+  static constexpr auto kAsync = v1::ConsistencySpec::kAsync;
+
+  const v1::WorkerIdentity worker_;
+  Session session_;
+  LeaseBook leases_;
+  Backoff pauses_;
+  const absl::Duration stale_after_;  // Parameters held without work for longer are read anew.
+
+  // What the newest directive says.
+  v1::JobDirective directive_;
+  Target target_ = Target::kNothing;
+  uint32_t rank_ = 0;
+  uint64_t member_start_clock_ = 0;
+  uint64_t shards_per_epoch_ = 1;
+  std::optional<WorkPlan> plan_;
+
+  // Where the loop is. Computations of an earlier stage are of no use any more.
+  Phase phase_ = Phase::kIdle;
+  uint64_t stage_ = 0;
+  absl::Time phase_began_;
+  absl::Time resume_at_;
+  absl::Status error_;
+  BlockRef parameters_;
+  std::vector<uint64_t> versions_;
+  RoundCover cover_;                     // sync: of the present round.
+  uint64_t clock_ = 0;                   // ssp, async: of the next new push.
+  uint64_t read_clock_ = 0;              // ssp: the clock that parameters_ may be used at.
+  std::optional<uint64_t> push_clock_;   // The front run's, once it has been pushed.
+  uint64_t pushed_samples_ = 0;          // In the exchange under way.
+
+  // Requests to the shell.
+  uint64_t next_id_ = 1;
+  std::optional<ComputeRequest> wanted_compute_;
+  std::optional<OpenCompute> open_compute_;
+  std::optional<EvaluateRequest> open_evaluation_;
+  std::optional<uint64_t> entered_epoch_;
+  uint64_t evaluated_epoch_ = 0;
+
+  // The report.
+  uint64_t reported_clock_ = 0;
+  uint64_t samples_ = 0;
+  TimeSplit times_;
+  absl::Time accounted_ = absl::InfinitePast();
+  absl::Duration shortest_exchange_ = absl::InfiniteDuration();
+  std::vector<v1::Evaluation> evaluations_;
+  std::optional<v1::Evaluation> final_;
+};
+
+// ---- The directive ----
+
+void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
+  Account(now);
+  const bool known_segment = target_ != Target::kNothing &&
+                             directive.segment().index() == directive_.segment().index();
+  const v1::Roster old_roster = directive_.roster();
+  directive_ = directive;
+  if (known_segment && directive.roster().version() < old_roster.version()) {
+    *directive_.mutable_roster() = old_roster;
+  }
+  if (phase_ == Phase::kBroken) return;
+  const absl::Status status = session_.OnDirective(now, directive_);
+  if (!status.ok()) {
+    Break(status);
+    return;
+  }
+  FindSelf();
+  const Target target = TargetOf(directive_);
+  if (target != target_ || !known_segment) {
+    target_ = target;
+    Restart(now);
+  } else if (phase_ == Phase::kGrant) {
+    BeginRound(now);
+  }
+  leases_.OnNews(now);
+  Follow(now);
+}
+
+void JobLoop::Impl::FindSelf() {
+  rank_ = directive_.roster().members_size();
+  member_start_clock_ = 0;
+  for (int i = 0; i < directive_.roster().members_size(); ++i) {
+    const v1::RosterMember& member = directive_.roster().members(i);
+    if (member.worker().id() != worker_.id()) continue;
+    if (member.worker().incarnation() != worker_.incarnation()) continue;
+    rank_ = i;
+    member_start_clock_ = member.start_clock();
+  }
+}
+
+Target JobLoop::Impl::TargetOf(const v1::JobDirective& directive) const {
+  if (!session_.ready()) return Target::kNothing;
+  const bool member = rank_ < static_cast<uint32_t>(directive.roster().members_size());
+  if (directive.state() == v1::RUNNING && member) return Target::kTrain;
+  if (directive.state() == v1::EVALUATING && directive.evaluate()) return Target::kEvaluate;
+  return Target::kNothing;
+}
+
+absl::Status JobLoop::Impl::MakePlan() {
+  const v1::JobSpec& spec = directive_.spec();
+  const uint64_t samples = directive_.facts().train_samples();
+  const uint64_t shard_samples = spec.data().shard_samples();
+  const uint64_t run_length =
+      sync() ? spec.train().shards_per_round() : spec.train().shards_per_push();
+  if (samples == 0 || shard_samples == 0 || run_length == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "job ", directive_.job(), ": ", samples, " training samples in data shards of ",
+        shard_samples, " in runs of ", run_length, "; each must be at least 1"));
+  }
+  shards_per_epoch_ = ShardsPerEpoch(samples, shard_samples);
+  const uint64_t total = shards_per_epoch_ * spec.train().epochs();
+  const uint64_t first = directive_.segment().first_shard();
+  if (first > total) {
+    return absl::InvalidArgumentError(absl::StrCat("job ", directive_.job(), ": segment ",
+                                                   directive_.segment().index(),
+                                                   " begins at data shard ", first, " of ", total));
+  }
+  plan_.emplace(first, shards_per_epoch_, total, run_length);
+  return absl::OkStatus();
+}
+
+// ---- Steps ----
+
+void JobLoop::Impl::Enter(Phase phase) {
+  phase_ = phase;
+  phase_began_ = accounted_;
+}
+
+// Begins what the directive asks, whatever was going on.
+void JobLoop::Impl::Restart(absl::Time now) {
+  session_.Abandon();
+  wanted_compute_.reset();
+  ++stage_;
+  push_clock_.reset();
+  entered_epoch_.reset();
+  shortest_exchange_ = absl::InfiniteDuration();
+  Enter(Phase::kIdle);
+  if (target_ == Target::kNothing) return;
+  const absl::Status status = MakePlan();
+  if (!status.ok()) {
+    Break(status);
+    return;
+  }
+  if (leasing()) {
+    leases_.Begin(now, directive_.segment().index(), plan_->size());
+    clock_ = std::max(clock_, member_start_clock_);
+    reported_clock_ = clock_;
+  }
+  BeginRead(now);
+}
+
+void JobLoop::Impl::Pause(absl::Time now) {
+  Enter(Phase::kPausing);
+  resume_at_ = now + pauses_.Next();
+}
+
+void JobLoop::Impl::Break(const absl::Status& status) {
+  session_.Abandon();
+  wanted_compute_.reset();
+  ++stage_;
+  error_ = status;
+  Enter(Phase::kBroken);
+}
+
+void JobLoop::Impl::BeginRead(absl::Time now) {
+  if (target_ == Target::kEvaluate && final_.has_value()) {
+    Enter(Phase::kIdle);
+    return;
+  }
+  ++stage_;
+  PullArgs args;
+  args.consistent = target_ == Target::kEvaluate || sync();
+  if (ssp() && !args.consistent) {
+    clock_ = std::max({clock_, member_start_clock_, leases_.start_clock()});
+    args.clock = push_clock_.value_or(clock_);
+    read_clock_ = args.clock;
+  }
+  Enter(Phase::kReading);
+  session_.BeginPull(now, args);
+}
+
+// The next thing to do with the parameters at hand.
+void JobLoop::Impl::Continue(absl::Time now) {
+  if (target_ == Target::kEvaluate) {
+    EvaluateFinal();
+  } else if (sync()) {
+    BeginRound(now);
+  } else {
+    BeginRun(now);
+  }
+}
+
+// sync: all partitions are at one version, which says which round is next.
+void JobLoop::Impl::BeginRound(absl::Time now) {
+  ++stage_;
+  wanted_compute_.reset();
+  const uint64_t version = versions_[0];
+  reported_clock_ = version;
+  if (version < directive_.segment().first_version()) {
+    Pause(now);
+    return;
+  }
+  const uint64_t round = version - directive_.segment().first_version();
+  if (round >= plan_->size()) {
+    Enter(Phase::kGrant);
+    return;
+  }
+  const WorkPlan::Run run = plan_->At(round);
+  if (!EvaluateEpoch(run.first_ordinal)) {
+    Enter(Phase::kEpochEvaluation);
+    return;
+  }
+  if (round >= directive_.granted_rounds()) {
+    Enter(Phase::kGrant);
+    return;
+  }
+  cover_.Begin(run);
+  std::vector<ComputePiece> pieces =
+      cover_.TakeMissing(rank_, directive_.roster().members_size());
+  if (!pieces.empty()) {
+    Enter(Phase::kComputing);
+    RequestCompute(std::move(pieces));
+    return;
+  }
+  PullArgs args;
+  args.exact_version = version + 1;
+  pushed_samples_ = 0;
+  Enter(Phase::kExchanging);
+  session_.BeginPull(now, args);
+}
+
+// ssp, async: the run in front, or waiting for one.
+void JobLoop::Impl::BeginRun(absl::Time now) {
+  ++stage_;
+  wanted_compute_.reset();
+  if (leases_.empty()) {
+    if (phase_ != Phase::kLease) Enter(Phase::kLease);
+    return;
+  }
+  if (phase_ == Phase::kLease && now - phase_began_ > stale_after_) {
+    BeginRead(now);
+    return;
+  }
+  clock_ = std::max({clock_, member_start_clock_, leases_.start_clock()});
+  if (ssp() && push_clock_.value_or(clock_) > read_clock_) {
+    BeginRead(now);
+    return;
+  }
+  const WorkPlan::Run run = plan_->At(leases_.front());
+  if (!EvaluateEpoch(run.first_ordinal)) {
+    Enter(Phase::kEpochEvaluation);
+    return;
+  }
+  Enter(Phase::kComputing);
+  RequestCompute({{run.first_ordinal, static_cast<uint32_t>(run.count)}});
+}
+
+// sync: a roster that changed may have given this worker leaves that it has not computed.
+void JobLoop::Impl::CoverRoster() {
+  if (!sync() || target_ != Target::kTrain || phase_ != Phase::kExchanging) return;
+  if (wanted_compute_.has_value()) return;
+  if (open_compute_.has_value() && open_compute_->stage == stage_) return;
+  std::vector<ComputePiece> pieces =
+      cover_.TakeMissing(rank_, directive_.roster().members_size());
+  if (!pieces.empty()) RequestCompute(std::move(pieces));
+}
+
+void JobLoop::Impl::RequestCompute(std::vector<ComputePiece> pieces) {
+  ComputeRequest request;
+  request.pieces = std::move(pieces);
+  request.parameters = parameters_;
+  request.square_norm = !sync() && directive_.spec().optimizer().has_clip_global_norm();
+  wanted_compute_ = std::move(request);
+}
+
+void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
+  std::vector<GradientPiece> pieces;
+  uint64_t samples = 0;
+  for (ComputedPiece& piece : computed) {
+    samples += piece.piece.samples();
+    pieces.push_back({std::move(piece.piece), std::move(piece.gradient)});
+  }
+  if (phase_ == Phase::kExchanging) {
+    pushed_samples_ += samples;
+    session_.AddPieces(now, versions_[0], std::move(pieces));
+    return;
+  }
+  ExchangeArgs args;
+  args.pieces = std::move(pieces);
+  args.base_versions = versions_;
+  if (sync()) {
+    args.clock = versions_[0];
+  } else {
+    if (!push_clock_.has_value()) push_clock_ = clock_;
+    args.clock = *push_clock_;
+    args.square_norm = computed[0].square_norm;
+  }
+  pushed_samples_ = samples;
+  Enter(Phase::kExchanging);
+  session_.BeginExchange(now, std::move(args));
+}
+
+// Has the parameters at hand evaluated if they end an epoch and this is the first worker. False: the
+// former evaluation must end first, so that none is left out and no more than one is held.
+bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
+  const uint64_t epoch = next_shard / shards_per_epoch_;
+  const bool entered = sync() ? next_shard % shards_per_epoch_ == 0
+                              : entered_epoch_.has_value() && epoch > *entered_epoch_;
+  if (entered && epoch > evaluated_epoch_ && rank_ == 0 && directive_.facts().eval_samples() > 0) {
+    if (open_evaluation_.has_value()) return false;
+    evaluated_epoch_ = epoch;
+    Evaluate(static_cast<uint32_t>(epoch), false);
+  }
+  entered_epoch_ = std::max(epoch, entered_epoch_.value_or(0));
+  return true;
+}
+
+void JobLoop::Impl::EvaluateFinal() {
+  Enter(Phase::kFinalEvaluation);
+  if (!open_evaluation_.has_value()) Evaluate(directive_.spec().train().epochs(), true);
+}
+
+void JobLoop::Impl::Evaluate(uint32_t epoch, bool final) {
+  EvaluateRequest request;
+  request.id = next_id_++;
+  request.parameters = parameters_;
+  request.epoch = epoch;
+  request.version = *std::min_element(versions_.begin(), versions_.end());
+  request.final = final;
+  evaluate = request;
+  open_evaluation_ = std::move(request);
+}
+
+// ---- Events ----
+
+void JobLoop::Impl::OnCallDone(absl::Time now, uint64_t id, CallResult result) {
+  Account(now);
+  session_.OnCallDone(now, id, std::move(result));
+  Follow(now);
+}
+
+void JobLoop::Impl::OnTick(absl::Time now) {
+  Account(now);
+  session_.OnTick(now);
+  if (phase_ == Phase::kPausing && now >= resume_at_) BeginRead(now);
+  Follow(now);
+}
+
+void JobLoop::Impl::OnComputed(absl::Time now, uint64_t id,
+                               absl::StatusOr<std::vector<ComputedPiece>> pieces) {
+  Account(now);
+  if (!open_compute_.has_value() || open_compute_->id != id) return;
+  const bool current = open_compute_->stage == stage_;
+  open_compute_.reset();
+  if (current && !pieces.ok()) {
+    Break(pieces.status());
+  } else if (current) {
+    PACELINE_CHECK(!pieces->empty());
+    Push(now, *std::move(pieces));
+  }
+  Follow(now);
+}
+
+void JobLoop::Impl::OnEvaluated(absl::Time now, uint64_t id,
+                                absl::StatusOr<v1::Evaluation> evaluation) {
+  Account(now);
+  if (!open_evaluation_.has_value() || open_evaluation_->id != id) return;
+  const EvaluateRequest request = *std::exchange(open_evaluation_, std::nullopt);
+  if (phase_ == Phase::kBroken) return;
+  if (!evaluation.ok()) {
+    Break(evaluation.status());
+    return;
+  }
+  evaluation->set_epoch(request.epoch);
+  evaluation->set_version(request.version);
+  evaluation->set_final(request.final);
+  if (!request.final) {
+    evaluations_.push_back(*std::move(evaluation));
+  } else if (target_ == Target::kEvaluate && phase_ == Phase::kFinalEvaluation) {
+    final_ = *std::move(evaluation);
+    Enter(Phase::kIdle);
+  }
+  if (phase_ == Phase::kEpochEvaluation || phase_ == Phase::kFinalEvaluation) Continue(now);
+  Follow(now);
+}
+
+void JobLoop::Impl::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply) {
+  Account(now);
+  if (reply.ok()) {
+    leases_.OnReply(now, id, *reply);
+    if (phase_ == Phase::kLease) BeginRun(now);
+  } else {
+    leases_.OnFailure(now, id);
+  }
+  Follow(now);
+}
+
+void JobLoop::Impl::OnReported(const v1::WorkerJobReport& report) {
+  const auto reported = std::count_if(report.evaluations().begin(), report.evaluations().end(),
+                                      [](const v1::Evaluation& e) { return !e.final(); });
+  const size_t count = std::min<size_t>(reported, evaluations_.size());
+  evaluations_.erase(evaluations_.begin(), evaluations_.begin() + count);
+}
+
+// After every event: the operation's result, further leaves, and what can now be asked for.
+void JobLoop::Impl::Follow(absl::Time now) {
+  while (std::optional<OperationResult> result = session_.TakeResult()) {
+    OnOperation(now, *std::move(result));
+  }
+  CoverRoster();
+  if (wanted_compute_.has_value() && !open_compute_.has_value()) {
+    compute = std::exchange(wanted_compute_, std::nullopt);
+    compute->id = next_id_++;
+    open_compute_ = {compute->id, stage_};
+  }
+  if (leasing()) {
+    if (std::optional<LeaseCall> call = leases_.Ask(now)) lease = call;
+  }
+}
+
+void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
+  const bool exchanged = phase_ == Phase::kExchanging;
+  switch (RemedyFor(result.status.code())) {
+    case Remedy::kNone:
+      AccountTransfer(now);
+      pauses_.Reset();
+      parameters_ = std::move(result.parameters);
+      versions_ = std::move(result.versions);
+      exchanged ? OnExchanged(now) : OnRead(now);
+      return;
+    case Remedy::kRecompute:
+      // A push that was too stale: its run is computed anew on what a read brings now.
+      if (exchanged && !sync()) {
+        BeginRead(now);
+      } else {
+        Pause(now);
+      }
+      return;
+    case Remedy::kStop:
+      // The directive will say so. If it does not, a server was only going down.
+      Pause(now);
+      return;
+    default:
+      Break(result.status);
+  }
+}
+
+void JobLoop::Impl::OnRead(absl::Time now) { Continue(now); }
+
+void JobLoop::Impl::OnExchanged(absl::Time now) {
+  samples_ += pushed_samples_;
+  if (sync()) {
+    // Answers of different rounds: a partition was asked when it had gone on already.
+    const bool consistent =
+        std::all_of(versions_.begin(), versions_.end(),
+                    [&](uint64_t version) { return version == versions_[0]; });
+    if (consistent) {
+      BeginRound(now);
+    } else {
+      BeginRead(now);
+    }
+    return;
+  }
+  leases_.CompleteFront();
+  clock_ = std::max(clock_, *push_clock_ + 1);
+  read_clock_ = *push_clock_ + 1;
+  reported_clock_ = *push_clock_ + 1;
+  push_clock_.reset();
+  BeginRun(now);
+}
+
+// ---- The report ----
+
+TimeSplit JobLoop::Impl::SplitUntil(absl::Time now) const {
+  TimeSplit times = times_;
+  const absl::Duration passed = std::max(absl::ZeroDuration(), now - accounted_);
+  switch (phase_) {
+    case Phase::kComputing:
+      times.compute += passed;
+      break;
+    case Phase::kIdle:
+    case Phase::kFinalEvaluation:
+    case Phase::kBroken:
+      break;
+    default:
+      times.wait += passed;
+  }
+  return times;
+}
+
+void JobLoop::Impl::Account(absl::Time now) {
+  if (now <= accounted_) return;
+  if (accounted_ != absl::InfinitePast()) times_ = SplitUntil(now);
+  accounted_ = now;
+}
+
+// An operation has ended well: what of its time was not waiting for others. Where others can hold it
+// up, that is as long as the quickest one so far took.
+void JobLoop::Impl::AccountTransfer(absl::Time now) {
+  if (target_ != Target::kTrain) return;
+  absl::Duration transfer = now - phase_began_;
+  const bool held_up = phase_ == Phase::kExchanging &&
+                       directive_.segment().consistency().mode_case() != kAsync;
+  if (held_up) {
+    shortest_exchange_ = std::min(shortest_exchange_, transfer);
+    transfer = shortest_exchange_;
+  }
+  times_.transfer += transfer;
+  times_.wait -= transfer;
+}
+
+v1::WorkerJobReport JobLoop::Impl::Report(absl::Time now) const {
+  v1::WorkerJobReport report;
+  report.set_job(directive_.job());
+  report.set_clock(reported_clock_);
+  report.set_samples(samples_);
+  const TimeSplit times = SplitUntil(now);
+  report.set_compute_s(absl::ToDoubleSeconds(times.compute));
+  report.set_wait_s(absl::ToDoubleSeconds(times.wait));
+  report.set_transfer_s(absl::ToDoubleSeconds(times.transfer));
+  report.set_bytes_pushed(session_.bytes_pushed());
+  report.set_bytes_pulled(session_.bytes_pulled());
+  if (!error_.ok()) report.set_error(std::string(error_.message()));
+  for (const v1::Evaluation& evaluation : evaluations_) *report.add_evaluations() = evaluation;
+  if (final_.has_value() && target_ == Target::kEvaluate) *report.add_evaluations() = *final_;
+  return report;
+}
+
+std::string JobLoop::Impl::Doing() const {
+  const auto unanswered = [&] {
+    return absl::StrCat(" with partitions ", absl::StrJoin(session_.Unanswered(), ", "));
+  };
+  switch (phase_) {
+    case Phase::kIdle:
+      return absl::StrCat("idle: the job is ", v1::JobState_Name(directive_.state()));
+    case Phase::kPausing:
+      return "resting before it reads again";
+    case Phase::kReading:
+      return absl::StrCat("read", unanswered());
+    case Phase::kGrant:
+      return absl::StrCat("waiting for the grant of round ",
+                          versions_[0] - directive_.segment().first_version());
+    case Phase::kLease:
+      return "waiting for a lease of data shards";
+    case Phase::kEpochEvaluation:
+      return absl::StrCat("waiting for the evaluation of epoch ", open_evaluation_->epoch);
+    case Phase::kComputing:
+      return absl::StrCat("computing at clock ",
+                          sync() ? versions_[0] : push_clock_.value_or(clock_));
+    case Phase::kExchanging:
+      return absl::StrCat("exchange of clock ",
+                          sync() ? versions_[0] : push_clock_.value_or(clock_), unanswered());
+    case Phase::kFinalEvaluation:
+      return "evaluating the final parameters";
+    case Phase::kBroken:
+      return absl::StrCat("stopped: ", std::string(error_.message()));
+  }
+  return "";
+}
+
+absl::Time JobLoop::Impl::NextTick() const {
+  absl::Time next = session_.NextTick();
+  if (phase_ == Phase::kPausing) next = std::min(next, resume_at_);
+  if (leasing()) next = std::min(next, leases_.NextAsk());
+  return next;
+}
+
+// ---- The outside ----
+
+JobLoop::JobLoop(v1::WorkerIdentity worker, JobLoopOptions options)
+    : impl_(std::make_unique<Impl>(std::move(worker), options)) {}
+JobLoop::~JobLoop() = default;
+
+void JobLoop::OnDirective(absl::Time now, const v1::JobDirective& directive) {
+  impl_->OnDirective(now, directive);
+}
+void JobLoop::OnCallDone(absl::Time now, uint64_t id, CallResult result) {
+  impl_->OnCallDone(now, id, std::move(result));
+}
+void JobLoop::OnComputed(absl::Time now, uint64_t id,
+                         absl::StatusOr<std::vector<ComputedPiece>> pieces) {
+  impl_->OnComputed(now, id, std::move(pieces));
+}
+void JobLoop::OnEvaluated(absl::Time now, uint64_t id,
+                          absl::StatusOr<v1::Evaluation> evaluation) {
+  impl_->OnEvaluated(now, id, std::move(evaluation));
+}
+void JobLoop::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply) {
+  impl_->OnLease(now, id, std::move(reply));
+}
+void JobLoop::OnReported(const v1::WorkerJobReport& report) { impl_->OnReported(report); }
+void JobLoop::OnTick(absl::Time now) { impl_->OnTick(now); }
+absl::Time JobLoop::NextTick() const { return impl_->NextTick(); }
+
+std::vector<ParameterCall> JobLoop::TakeCalls() { return impl_->session().TakeCalls(); }
+std::vector<uint64_t> JobLoop::TakeCancels() { return impl_->session().TakeCancels(); }
+std::optional<ComputeRequest> JobLoop::TakeCompute() {
+  return std::exchange(impl_->compute, std::nullopt);
+}
+std::optional<EvaluateRequest> JobLoop::TakeEvaluate() {
+  return std::exchange(impl_->evaluate, std::nullopt);
+}
+std::optional<LeaseCall> JobLoop::TakeLease() { return std::exchange(impl_->lease, std::nullopt); }
+v1::WorkerJobReport JobLoop::Report(absl::Time now) const { return impl_->Report(now); }
+std::string JobLoop::Doing() const { return impl_->Doing(); }
+
+}  // namespace paceline

@@ -1,0 +1,400 @@
+#include "worker/loop/job_loop.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "worker/loop/fake_fleet.h"
+
+namespace paceline {
+namespace {
+
+v1::ConsistencySpec Sync() {
+  v1::ConsistencySpec mode;
+  mode.mutable_sync();
+  return mode;
+}
+
+v1::ConsistencySpec Ssp(uint32_t staleness) {
+  v1::ConsistencySpec mode;
+  mode.mutable_ssp()->set_staleness(staleness);
+  return mode;
+}
+
+v1::ConsistencySpec Async() {
+  v1::ConsistencySpec mode;
+  mode.mutable_async();
+  return mode;
+}
+
+v1::ConsistencySpec AsyncRefusing(uint64_t max_staleness) {
+  v1::ConsistencySpec mode;
+  mode.mutable_async()->set_max_staleness(max_staleness);
+  return mode;
+}
+
+FakeFleetOptions With(v1::ConsistencySpec mode, uint64_t seed = 1) {
+  FakeFleetOptions options;
+  options.consistency = std::move(mode);
+  options.seed = seed;
+  return options;
+}
+
+void CheckEachShardOnce(const FakeFleet& fleet) {
+  CHECK(fleet.violations() == std::vector<std::string>{});
+  for (const std::vector<int>& applied : fleet.applied()) {
+    CHECK(std::all_of(applied.begin(), applied.end(), [](int times) { return times == 1; }));
+  }
+}
+
+void CheckFinishes(FakeFleet* fleet) {
+  const bool finished = fleet->RunToEnd();
+  CHECK(finished);
+  CheckEachShardOnce(*fleet);
+}
+
+const v1::ConsistencySpec kModes[] = {Sync(), Ssp(0), Ssp(2), Async(), AsyncRefusing(1)};
+
+TEST_CASE("every mode applies every data shard once, with any number of workers") {
+  for (const v1::ConsistencySpec& mode : kModes) {
+    for (const int workers : {1, 2, 3, 8}) {
+      INFO(mode.ShortDebugString() << ", " << workers << " workers");
+      FakeFleet fleet(With(mode));
+      for (int i = 0; i < workers; ++i) fleet.Start("w" + std::to_string(i));
+
+      CheckFinishes(&fleet);
+    }
+  }
+}
+
+TEST_CASE("the first worker evaluates each epoch, and one evaluates the end") {
+  for (const v1::ConsistencySpec& mode : kModes) {
+    INFO(mode.ShortDebugString());
+    FakeFleetOptions options = With(mode);
+    options.epochs = 3;
+    FakeFleet fleet(options);
+    fleet.Start("w0");
+    fleet.Start("w1");
+    CheckFinishes(&fleet);
+
+    std::vector<uint32_t> epochs;
+    for (const v1::Evaluation& evaluation : fleet.evaluations()) {
+      epochs.push_back(evaluation.epoch());
+    }
+    CHECK(epochs == std::vector<uint32_t>{1, 2, 3});
+    CHECK(fleet.evaluations().back().final());
+    CHECK(fleet.evaluations().back().weights_sha256() == "hash");
+    // 13 data shards are 3 rounds of up to 5, or 7 pushes of up to 2.
+    if (mode.has_sync()) CHECK(fleet.evaluations()[0].version() == 3);
+    CHECK(fleet.evaluations().back().version() == (mode.has_sync() ? 9 : 21));
+  }
+}
+
+TEST_CASE("lost, late and repeated messages change nothing") {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    for (const v1::ConsistencySpec& mode : kModes) {
+      INFO("seed " << seed << ", " << mode.ShortDebugString());
+      FakeFleetOptions options = With(mode, seed);
+      options.loss = 0.1f;
+      FakeFleet fleet(options);
+      for (const char* const worker : {"w0", "w1", "w2"}) fleet.Start(worker);
+
+      CheckFinishes(&fleet);
+    }
+  }
+}
+
+TEST_CASE("the norm over all partitions is summed and settled") {
+  for (const float loss : {0.0f, 0.1f}) {
+    for (const v1::ConsistencySpec& mode : kModes) {
+      INFO(mode.ShortDebugString());
+      FakeFleetOptions options = With(mode, 5);
+      options.clip_global_norm = true;
+      options.loss = loss;
+      FakeFleet fleet(options);
+      for (int i = 0; i < 6; ++i) fleet.Start("w" + std::to_string(i));
+
+      CheckFinishes(&fleet);
+    }
+  }
+}
+
+// Runs a job of three workers in which `event` happens when `steps` versions and a few moments more
+// have passed, for many moments.
+void AtEveryMoment(const v1::ConsistencySpec& mode, bool clip,
+                   const std::function<void(FakeFleet*)>& event) {
+  for (int moment = 0; moment < 60; ++moment) {
+    INFO("moment " << moment << ", " << mode.ShortDebugString());
+    FakeFleetOptions options = With(mode, 100 + moment);
+    options.clip_global_norm = clip;
+    FakeFleet fleet(options);
+    for (const char* const worker : {"w0", "w1", "w2"}) fleet.Start(worker);
+    int events = 0;
+    fleet.RunUntil([&] { return events++ > moment * 7; });
+    event(&fleet);
+
+    CheckFinishes(&fleet);
+  }
+}
+
+TEST_CASE("a worker may die at any moment") {
+  for (const v1::ConsistencySpec& mode : kModes) {
+    AtEveryMoment(mode, false, [](FakeFleet* fleet) { fleet->Kill("w0"); });
+  }
+  AtEveryMoment(Sync(), true, [](FakeFleet* fleet) { fleet->Kill("w1"); });
+}
+
+TEST_CASE("a worker may join, and two may die, at any moment") {
+  for (const v1::ConsistencySpec& mode : kModes) {
+    AtEveryMoment(mode, false, [](FakeFleet* fleet) {
+      fleet->Start("v0");
+      fleet->Kill("w0");
+      fleet->Kill("w2");
+    });
+  }
+  AtEveryMoment(Sync(), true, [](FakeFleet* fleet) {
+    fleet->Kill("w0");
+    fleet->Kill("w1");
+    fleet->Start("v0");
+  });
+}
+
+TEST_CASE("all workers may die and one come back under the same name") {
+  for (const v1::ConsistencySpec& mode : kModes) {
+    AtEveryMoment(mode, mode.has_sync(), [](FakeFleet* fleet) {
+      for (const char* const worker : {"w0", "w1", "w2"}) fleet->Kill(worker);
+      fleet->RunUntil([] { return false; }, absl::Milliseconds(50));
+      fleet->Start("w1");
+    });
+  }
+}
+
+TEST_CASE("the mode may change at any moment") {
+  for (const v1::ConsistencySpec& from : kModes) {
+    AtEveryMoment(from, false, [&](FakeFleet* fleet) {
+      fleet->ChangeMode(from.has_sync() ? Ssp(1) : Sync());
+      fleet->RunUntil([] { return false; }, absl::Milliseconds(40));
+      fleet->Kill("w1");
+    });
+  }
+}
+
+TEST_CASE("a push that is too stale is computed anew") {
+  FakeFleetOptions options = With(AsyncRefusing(0), 3);
+  options.epochs = 4;
+  FakeFleet fleet(options);
+  for (int i = 0; i < 4; ++i) fleet.Start("w" + std::to_string(i));
+
+  CheckFinishes(&fleet);
+
+  CHECK(fleet.refused_stale() > 0);
+}
+
+TEST_CASE("the report counts samples, bytes and time") {
+  FakeFleet fleet(With(Sync()));
+  fleet.Start("w0");
+  CheckFinishes(&fleet);
+
+  const v1::WorkerJobReport report = fleet.Report("w0");
+
+  CHECK(report.clock() == 6);
+  CHECK(report.samples() == 26);
+  // 160000 bytes of parameters; rounds of 5, 5 and 3 leaves are one piece each for one worker.
+  CHECK(report.bytes_pushed() == 6 * 160000);
+  CHECK(report.bytes_pulled() == 8 * 160000);
+  CHECK(report.compute_s() > 0);
+  CHECK(report.transfer_s() > 0);
+  CHECK(report.error().empty());
+}
+
+// ---- By hand: one loop, no fleet ----
+
+struct Hand {
+  absl::Time now = absl::UnixEpoch();
+  v1::WorkerIdentity self;
+  v1::JobDirective job;
+  std::unique_ptr<JobLoop> loop;
+
+  explicit Hand(v1::ConsistencySpec mode) {
+    self.set_id("w0");
+    self.set_incarnation(1);
+    loop = std::make_unique<JobLoop>(self, JobLoopOptions());
+    job.set_job("j-1");
+    job.set_state(v1::RUNNING);
+    v1::ParameterSpec* const parameter = job.mutable_spec()->mutable_model()->add_parameters();
+    parameter->set_name("a");
+    parameter->add_shape(4);
+    job.mutable_spec()->mutable_optimizer()->mutable_sgd();
+    job.mutable_spec()->mutable_data()->set_shard_samples(1);
+    job.mutable_spec()->mutable_train()->set_epochs(1);
+    job.mutable_spec()->mutable_train()->set_shards_per_round(4);
+    job.mutable_spec()->mutable_train()->set_shards_per_push(4);
+    job.mutable_facts()->set_train_samples(8);
+    *job.mutable_segment()->mutable_consistency() = std::move(mode);
+    *job.mutable_roster()->add_members()->mutable_worker() = self;
+    job.mutable_roster()->set_version(1);
+    job.add_placement()->set_address("s:1");
+    job.set_granted_rounds(2);
+  }
+
+  bool Silent() {
+    return loop->TakeCalls().empty() && loop->TakeCancels().empty() && !loop->TakeCompute() &&
+           !loop->TakeLease() && !loop->TakeEvaluate();
+  }
+
+  // Answers the one call that is open with parameters of `version`.
+  void Reply(uint64_t version) {
+    const std::vector<ParameterCall> calls = loop->TakeCalls();
+    REQUIRE(calls.size() == 1);
+    CallResult result;
+    result.header.set_version(version);
+    result.parameters = std::make_shared<Block>(calls[0].elements);
+    loop->OnCallDone(now, calls[0].id, result);
+  }
+
+  static ComputedPiece Computed(const ComputePiece& piece) {
+    ComputedPiece computed;
+    computed.piece.set_first_shard(piece.first_shard);
+    computed.piece.set_shards(piece.shards);
+    computed.piece.set_weight(piece.shards);
+    auto gradient = std::make_shared<Block>(4);
+    std::fill(gradient->floats().begin(), gradient->floats().end(), 1.0f);
+    computed.gradient = gradient;
+    return computed;
+  }
+};
+
+TEST_CASE("off the roster, before the grant and after the end there is nothing to do") {
+  Hand hand(Sync());
+  v1::JobDirective stranger = hand.job;
+  stranger.mutable_roster()->mutable_members(0)->mutable_worker()->set_incarnation(9);
+  hand.loop->OnDirective(hand.now, stranger);
+  CHECK(hand.Silent());
+  CHECK(hand.loop->NextTick() == absl::InfiniteFuture());
+
+  hand.job.set_granted_rounds(0);
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(0);
+  CHECK(hand.Silent());
+  CHECK(hand.loop->Doing() == "waiting for the grant of round 0");
+  hand.job.set_granted_rounds(1);
+  hand.loop->OnDirective(hand.now, hand.job);
+  CHECK(hand.loop->TakeCompute().has_value());
+
+  hand.job.set_state(v1::CANCELLED);
+  hand.loop->OnDirective(hand.now, hand.job);
+  CHECK(hand.Silent());
+  CHECK(hand.loop->NextTick() == absl::InfiniteFuture());
+}
+
+TEST_CASE("a refusal for good is reported and ends the work") {
+  Hand hand(Sync());
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(0);
+  const auto request = hand.loop->TakeCompute();
+  hand.loop->OnComputed(hand.now, request->id, std::vector<ComputedPiece>{
+                                                   Hand::Computed(request->pieces[0])});
+  const std::vector<ParameterCall> calls = hand.loop->TakeCalls();
+  REQUIRE(calls.size() == 1);
+
+  hand.loop->OnCallDone(hand.now, calls[0].id,
+                        {absl::InvalidArgumentError("element 3 is NaN"), {}, nullptr});
+
+  CHECK(hand.Silent());
+  CHECK(hand.loop->NextTick() == absl::InfiniteFuture());
+  CHECK_THAT(hand.loop->Report(hand.now).error(), Catch::Contains("element 3 is NaN"));
+}
+
+TEST_CASE("a computation that fails is reported") {
+  Hand hand(Async());
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(0);
+  const auto lease = hand.loop->TakeLease();
+  REQUIRE(lease.has_value());
+  v1::LeaseReply runs;
+  runs.add_runs(0);
+  hand.loop->OnLease(hand.now, lease->id, runs);
+  const auto request = hand.loop->TakeCompute();
+  REQUIRE(request.has_value());
+
+  hand.loop->OnComputed(hand.now, request->id, absl::DataLossError("shard 2 is unreadable"));
+
+  CHECK(hand.loop->Report(hand.now).error() == "shard 2 is unreadable");
+  CHECK(hand.loop->NextTick() == absl::InfiniteFuture());
+}
+
+TEST_CASE("a server that says CANCELLED while the job goes on is asked again") {
+  Hand hand(Sync());
+  hand.loop->OnDirective(hand.now, hand.job);
+  const std::vector<ParameterCall> calls = hand.loop->TakeCalls();
+  hand.loop->OnCallDone(hand.now, calls[0].id,
+                        {absl::CancelledError("shutting down"), {}, nullptr});
+  CHECK(hand.Silent());
+  REQUIRE(hand.loop->NextTick() < hand.now + absl::Seconds(2));
+
+  hand.now = hand.loop->NextTick();
+  hand.loop->OnTick(hand.now);
+
+  CHECK(hand.loop->TakeCalls().size() == 1);
+}
+
+TEST_CASE("a new roster while a round waits adds the leaves that were not sent") {
+  Hand hand(Sync());
+  v1::RosterMember* const other = hand.job.mutable_roster()->add_members();
+  other->mutable_worker()->set_id("w1");
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(0);
+  const auto first = hand.loop->TakeCompute();
+  REQUIRE(first->pieces.size() == 1);
+  CHECK(first->pieces[0].first_shard == 0);
+  CHECK(first->pieces[0].shards == 2);
+  hand.loop->OnComputed(hand.now, first->id, std::vector<ComputedPiece>{
+                                                 Hand::Computed(first->pieces[0])});
+  const std::vector<ParameterCall> exchange = hand.loop->TakeCalls();
+
+  hand.job.mutable_roster()->mutable_members()->RemoveLast();
+  hand.job.mutable_roster()->set_version(2);
+  hand.loop->OnDirective(hand.now, hand.job);
+  const auto second = hand.loop->TakeCompute();
+  REQUIRE(second.has_value());
+  CHECK(second->pieces[0].first_shard == 2);
+  CHECK(second->pieces[0].shards == 2);
+  hand.loop->OnComputed(hand.now, second->id, std::vector<ComputedPiece>{
+                                                  Hand::Computed(second->pieces[0])});
+
+  const std::vector<ParameterCall> push = hand.loop->TakeCalls();
+  REQUIRE(push.size() == 1);
+  CHECK(push[0].method == Method::kPush);
+  CHECK(push[0].push.clock() == 0);
+  CallResult result;
+  result.header.set_version(1);
+  result.parameters = std::make_shared<Block>(4);
+  hand.loop->OnCallDone(hand.now, exchange[0].id, result);
+  CHECK(hand.loop->TakeCancels() == std::vector<uint64_t>{push[0].id});
+  CHECK(hand.loop->TakeCompute()->pieces[0].first_shard == 4);
+}
+
+TEST_CASE("the final evaluation stays in the report until the job has ended") {
+  Hand hand(Sync());
+  hand.job.set_state(v1::EVALUATING);
+  hand.job.set_evaluate(true);
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(2);
+  const auto request = hand.loop->TakeEvaluate();
+  REQUIRE(request.has_value());
+  CHECK(request->final);
+  CHECK(request->version == 2);
+  hand.loop->OnEvaluated(hand.now, request->id, v1::Evaluation());
+
+  hand.loop->OnReported(hand.loop->Report(hand.now));
+  hand.loop->OnDirective(hand.now, hand.job);
+
+  CHECK(hand.Silent());
+  CHECK(hand.loop->Report(hand.now).evaluations_size() == 1);
+  hand.job.set_state(v1::FINISHED);
+  hand.loop->OnDirective(hand.now, hand.job);
+  CHECK(hand.loop->Report(hand.now).evaluations_size() == 0);
+}
+
+}  // namespace
+}  // namespace paceline
