@@ -1,7 +1,6 @@
 #include "server/flags.h"
 
 #include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <vector>
 
@@ -64,8 +63,7 @@ void AddServerFlags(CLI::App* app, ServerOptions* server, Words* words) {
 }
 
 void AddProgramFlags(CLI::App* app, Flags* flags, Words* words) {
-  Named(app->add_option("--log-format", words->log_format, "text or json"))
-      ->capture_default_str();
+  Named(app->add_option("--log-format", words->log_format, "text or json"))->capture_default_str();
   Named(app->add_option("--log-level", words->log_level, "debug, info, warning or error"))
       ->capture_default_str();
   Named(app->add_option("--log-file", flags->log.file,

@@ -1,6 +1,7 @@
 // The command line of paceline-server, its environment and its configuration file.
 //
-// Errors   InvalidArgument, in a sentence for the person who typed it: an unknown flag, a value out of
+// Errors   InvalidArgument, in a sentence for the person who typed it: an unknown flag, a value out
+// of
 //          range, a configuration file that cannot be read.
 // Threads  Reads the environment; call it before there are other threads.
 #ifndef PACELINE_SERVER_FLAGS_H_
@@ -15,7 +16,7 @@
 namespace paceline {
 
 struct Flags {
-  ServerOptions server;   // Without a logger.
+  ServerOptions server;  // Without a logger.
   LogOptions log;
   std::string port_file;  // Empty: none.
   // What --help or --version asked for; the program then only prints it.

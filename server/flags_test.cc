@@ -31,10 +31,29 @@ TEST_CASE("without flags it is a whole fleet of one on loopback, with a durable 
 }
 
 TEST_CASE("every flag reaches its option") {
-  const auto flags = Parse({"--listen", "[::1]:0", "--advertise", "node:1", "--id", "s1", "--roles",
-                            "coordinator", "--store", "memory", "--lease-ms", "900",
-                            "--sync-interval-ms", "50", "--insecure", "--log-format", "json",
-                            "--log-level", "debug", "--log-file", "log", "--port-file", "port"});
+  const auto flags = Parse({"--listen",
+                            "[::1]:0",
+                            "--advertise",
+                            "node:1",
+                            "--id",
+                            "s1",
+                            "--roles",
+                            "coordinator",
+                            "--store",
+                            "memory",
+                            "--lease-ms",
+                            "900",
+                            "--sync-interval-ms",
+                            "50",
+                            "--insecure",
+                            "--log-format",
+                            "json",
+                            "--log-level",
+                            "debug",
+                            "--log-file",
+                            "log",
+                            "--port-file",
+                            "port"});
   REQUIRE(flags.ok());
   CHECK(flags->server.listen == "[::1]:0");
   CHECK(flags->server.advertise == "node:1");

@@ -19,7 +19,8 @@ absl::Status ListenError(const Endpoint& listen, int error) {
     return absl::AlreadyExistsError(
         absl::StrCat("port ", listen.port, " of ", listen.host,
                      " is in use by another program; stop that one, or listen at another port "
-                     "(--listen ", listen.host, ":0 takes any free one)"));
+                     "(--listen ",
+                     listen.host, ":0 takes any free one)"));
   }
   return absl::UnavailableError(
       absl::StrCat("cannot listen at ", listen.ToString(), ": ", strerror(error)));
@@ -56,7 +57,8 @@ absl::Status CheckExposure(const Endpoint& listen, bool insecure) {
   return absl::FailedPreconditionError(absl::StrCat(
       "refusing to listen at ", listen.ToString(),
       ": whoever can reach it could run jobs and read and change every parameter, and this release "
-      "has no TLS yet (mutual TLS comes in a later one). Listen at 127.0.0.1, or pass --insecure on "
+      "has no TLS yet (mutual TLS comes in a later one). Listen at 127.0.0.1, or pass --insecure "
+      "on "
       "a network you trust"));
 }
 
@@ -65,8 +67,8 @@ absl::Status CheckFree(const Endpoint& listen) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int failure = ::getaddrinfo(listen.host.c_str(), absl::StrCat(listen.port).c_str(), &hints,
-                                    &found);
+  const int failure =
+      ::getaddrinfo(listen.host.c_str(), absl::StrCat(listen.port).c_str(), &hints, &found);
   if (failure != 0) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen at ", listen.ToString(), ": ", gai_strerror(failure)));
@@ -81,8 +83,7 @@ absl::Status CheckFree(const Endpoint& listen) {
   return error == 0 ? absl::OkStatus() : ListenError(listen, error);
 }
 
-absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen,
-                                              absl::string_view advertise) {
+absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen, absl::string_view advertise) {
   Endpoint endpoint = listen;
   if (!advertise.empty()) {
     ASSIGN_OR_RETURN(endpoint, ParseListenEndpoint(advertise));
@@ -91,8 +92,8 @@ absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen,
     endpoint.host = HostName();
   }
   if (endpoint.IsWildcard()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "advertised address ", endpoint.ToString(), " stands for every host; wanted this one's"));
+    return absl::InvalidArgumentError(absl::StrCat("advertised address ", endpoint.ToString(),
+                                                   " stands for every host; wanted this one's"));
   }
   return endpoint.ToString();
 }

@@ -19,8 +19,8 @@ absl::Status CheckExposure(const Endpoint& listen, bool insecure);
 // name that does not resolve, a port this user may not have. Says so before gRPC does, and better.
 absl::Status CheckFree(const Endpoint& listen);
 
-// What others connect to, once `listen` has its port. InvalidArgument: `advertise`, if not empty, is
-// not host:port.
+// What others connect to, once `listen` has its port. InvalidArgument: `advertise`, if not empty,
+// is not host:port.
 absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen, absl::string_view advertise);
 
 }  // namespace paceline

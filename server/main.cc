@@ -1,17 +1,16 @@
-// paceline-server: flags in, one Server, exit code out. Exit codes: 0 ended by SIGTERM or SIGINT; 1 it
-// could not start; 2 the command line is wrong.
+// paceline-server: flags in, one Server, exit code out. Exit codes: 0 ended by SIGTERM or SIGINT; 1
+// it could not start; 2 the command line is wrong.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
 
-#include <unistd.h>
-
 #include "absl/status/status.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
-#include "common/base/version.h"
 #include "server/flags.h"
 #include "server/server.h"
 
@@ -69,5 +68,7 @@ int main(int argc, char** argv) {
   auto logger = paceline::Logger::Create(flags->log);
   if (!logger.ok()) return Fail(logger.status(), 1);
   const absl::Status status = Serve(*flags, logger->get(), signals);
-  return status.ok() ? 0 : Fail(status, 1);
+  if (status.ok()) return 0;
+  if (!flags->log.file.empty()) (*logger)->Log(LogLevel::kError, status.message());
+  return Fail(status, 1);
 }

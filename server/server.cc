@@ -47,10 +47,10 @@ absl::Status CheckOptions(const ServerOptions& options) {
         "a server without the coordinator role needs --join host:port of one");
   }
   if (options.sync_interval < absl::Milliseconds(1) || options.lease <= options.sync_interval) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "lease of ", absl::FormatDuration(options.lease), " and sync interval of ",
-        absl::FormatDuration(options.sync_interval),
-        "; wanted an interval of at least 1ms and a lease longer than it"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("lease of ", absl::FormatDuration(options.lease), " and sync interval of ",
+                     absl::FormatDuration(options.sync_interval),
+                     "; wanted an interval of at least 1ms and a lease longer than it"));
   }
   if (!options.join.empty()) RETURN_IF_ERROR(ParseEndpoint(options.join).status());
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 // One Paceline server: every part built, wired and owned. Two fit in one process.
 //
-// Errors   Start: InvalidArgument: an option that makes no sense. AlreadyExists: the port is in use.
+// Errors   Start: InvalidArgument: an option that makes no sense. AlreadyExists: the port is in
+// use.
 //          FailedPrecondition: listening beyond loopback without `insecure`; the store belongs to
 //          another process. Unavailable: the address or the store cannot be used. What was started
 //          by then has ended again.
@@ -20,11 +21,11 @@ namespace paceline {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:50051";  // Port 0: any free one.
-  // What workers connect to; empty: as `listen`, with the host's name for a wildcard. Port 0: the one
-  // that is listened at.
+  // What workers connect to; empty: as `listen`, with the host's name for a wildcard. Port 0: the
+  // one that is listened at.
   std::string advertise;
-  // Unique in the fleet; empty: the advertised address. A server that starts under the id of another
-  // takes its place.
+  // Unique in the fleet; empty: the advertised address. A server that starts under the id of
+  // another takes its place.
   std::string id;
 
   // At least one of the two roles.

@@ -335,7 +335,8 @@ TEST_CASE("bytes that are not even HTTP/2 hurt nobody") {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(static_cast<uint16_t>(std::stoi(parts[1])));
 
-  for (const std::string preface : {"", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"}) {
+  for (const std::string preface :
+       {"", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"}) {
     const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
     std::string junk = preface;
@@ -355,11 +356,11 @@ TEST_CASE("a message above the limit is refused, and its sender may go on") {
   client.Run(BareJob("bare", 2));
   grpc::ChannelArguments arguments;
   arguments.SetMaxSendMessageSize(-1);
-  const auto channel = grpc::CreateCustomChannel(server->address(),
-                                                 grpc::InsecureChannelCredentials(), arguments);
+  const auto channel =
+      grpc::CreateCustomChannel(server->address(), grpc::InsecureChannelCredentials(), arguments);
 
-  const grpc::Status status =
-      RawCall(channel, "/paceline.v1.ParameterService/Push", std::string(kMessageBytesMax + 1, 'x'));
+  const grpc::Status status = RawCall(channel, "/paceline.v1.ParameterService/Push",
+                                      std::string(kMessageBytesMax + 1, 'x'));
 
   CHECK(status.error_code() == StatusCode::RESOURCE_EXHAUSTED);
   v1::ParametersHeader header;

@@ -91,7 +91,8 @@ class SyncLoop::Impl {
   uint64_t known_version_ = 0;
   absl::Duration interval_ = absl::Seconds(1);
   absl::Duration retry_ = kRetryMin;
-  std::string trouble_;  // What was logged when the coordinator was last heard of; empty: all is well.
+  std::string
+      trouble_;  // What was logged when the coordinator was last heard of; empty: all is well.
 
   std::thread talker_;
   std::thread follower_;

@@ -1,8 +1,8 @@
 // Keeps a parameter server in step with the coordinator: registers, renews its lease, reports its
 // partitions and follows the directives.
 //
-// While the coordinator is away, nothing is dropped and the calls are repeated. When the incarnation is
-// refused (its lease ran out, or another process took the id), it registers anew.
+// While the coordinator is away, nothing is dropped and the calls are repeated. When the
+// incarnation is refused (its lease ran out, or another process took the id), it registers anew.
 //
 // Threads  Safe. Two of its own: one talks, so that the lease is renewed also while the other fills
 //          new partitions with their initial values.
@@ -19,8 +19,8 @@
 namespace paceline {
 
 struct SyncLoopOptions {
-  std::string coordinator;  // host:port.
-  std::string id;           // This server's.
+  std::string coordinator;   // host:port.
+  std::string id;            // This server's.
   Logger* logger = nullptr;  // Outlives the loop.
 };
 

@@ -122,8 +122,7 @@ std::string JsonLine(const LogOptions& options, LogLevel level, absl::string_vie
 }  // namespace
 
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view word) {
-  for (LogLevel level :
-       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
     if (word == NameOf(level).word) return level;
   }
   return absl::InvalidArgumentError(
@@ -133,8 +132,7 @@ absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view word) {
 absl::StatusOr<LogFormat> ParseLogFormat(absl::string_view word) {
   if (word == "text") return LogFormat::kText;
   if (word == "json") return LogFormat::kJson;
-  return absl::InvalidArgumentError(
-      absl::StrCat("log format \"", word, "\"; wanted text or json"));
+  return absl::InvalidArgumentError(absl::StrCat("log format \"", word, "\"; wanted text or json"));
 }
 
 struct Logger::Sink {

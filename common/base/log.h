@@ -1,11 +1,13 @@
 // What a program says while it runs: one line an event, for people (text) or machines (JSON).
 //
-// Shapes   text: "2026-01-31T12:00:00.123Z INFO  paceline-server: message key=value key="a b"". JSON:
+// Shapes   text: "2026-01-31T12:00:00.123Z INFO  paceline-server: message key=value key="a b"".
+// JSON:
 //          {"ts":"2026-01-31T12:00:00.123Z","level":"info","program":"paceline-server",
-//          "message":"...","fields":{"key":value}}; numbers and booleans stay what they are. Whatever a
-//          message or a value holds, a line is one line, and a JSON line is valid JSON.
+//          "message":"...","fields":{"key":value}}; numbers and booleans stay what they are.
+//          Whatever a message or a value holds, a line is one line, and a JSON line is valid JSON.
 // Units    Times are UTC, to the millisecond.
-// Errors   Create: InvalidArgument, NotFound or PermissionDenied when the file cannot be opened. A line
+// Errors   Create: InvalidArgument, NotFound or PermissionDenied when the file cannot be opened. A
+// line
 //          that cannot be written is lost.
 // Threads  Safe for any number of threads; lines are whole.
 #ifndef PACELINE_COMMON_BASE_LOG_H_
@@ -62,8 +64,8 @@ class LogField {
 struct LogOptions {
   std::string program;  // "paceline-server".
   LogFormat format = LogFormat::kText;
-  LogLevel level = LogLevel::kInfo;            // Lines below it are dropped.
-  std::string file;                            // Appended to; empty: standard error.
+  LogLevel level = LogLevel::kInfo;  // Lines below it are dropped.
+  std::string file;                  // Appended to; empty: standard error.
   std::function<absl::Time()> now = absl::Now;
 };
 

@@ -49,8 +49,9 @@ TEST_CASE("a text line has the time, the level, the program, the message and the
   auto logger = Logger::Create(file.Options(LogFormat::kText));
   REQUIRE(logger.ok());
 
-  (*logger)->Log(LogLevel::kWarning, "lease expired",
-                 {{"worker", "w2"}, {"after_s", 2.5}, {"count", 3}, {"why", "no sync"}, {"ok", false}});
+  (*logger)->Log(
+      LogLevel::kWarning, "lease expired",
+      {{"worker", "w2"}, {"after_s", 2.5}, {"count", 3}, {"why", "no sync"}, {"ok", false}});
 
   CHECK(file.Lines() == std::vector<std::string>{
                             "2023-11-14T22:13:20.123Z WARN  paceline-test: lease expired worker=w2 "
@@ -63,8 +64,12 @@ TEST_CASE("a JSON line parses, and keeps numbers numbers") {
   REQUIRE(logger.ok());
 
   (*logger)->Log(LogLevel::kInfo, "serving",
-                 {{"port", uint16_t{50051}}, {"largest", ~uint64_t{0}}, {"least", int64_t{-5}},
-                  {"ok", true}, {"share", 0.5}, {"id", std::string("s1")}});
+                 {{"port", uint16_t{50051}},
+                  {"largest", ~uint64_t{0}},
+                  {"least", int64_t{-5}},
+                  {"ok", true},
+                  {"share", 0.5},
+                  {"id", std::string("s1")}});
 
   REQUIRE(file.Lines().size() == 1);
   const nlohmann::json line = nlohmann::json::parse(file.Lines()[0]);

@@ -59,8 +59,8 @@ absl::StatusOr<Endpoint> Parse(absl::string_view text, uint32_t port_min) {
   uint32_t port = 0;
   if (port_text.empty() || !absl::ascii_isdigit(port_text[0]) || port_text.size() > 5 ||
       !absl::SimpleAtoi(port_text, &port) || port < port_min || port > 65535) {
-    return Malformed(text, absl::StrCat("port \"", port_text, "\" is not a number in [", port_min,
-                                        ", 65535]"));
+    return Malformed(
+        text, absl::StrCat("port \"", port_text, "\" is not a number in [", port_min, ", 65535]"));
   }
   if (host.empty()) return Malformed(text, "it has no host");
   Endpoint endpoint;

@@ -21,10 +21,12 @@ TEST_CASE("port 0 is somewhere to listen, not somewhere to connect") {
 }
 
 TEST_CASE("what is not host:port is refused by name") {
-  for (const char* text :
-       {"", ":", "host", "host:", ":80", "host:65536", "host:-1", "host:+1", "host: 80", "host:8x",
-        "::1:80", "[::1]", "[::1:80", "[]:80", "[name]:80", "256.0.0.1:80", "1.2.3:80",
-        "a..b:80", "a b:80", "http://host:80", "[:80"}) {
+  for (const char* text : {"",         ":",          "host",      "host:",
+                           ":80",      "host:65536", "host:-1",   "host:+1",
+                           "host: 80", "host:8x",    "::1:80",    "[::1]",
+                           "[::1:80",  "[]:80",      "[name]:80", "256.0.0.1:80",
+                           "1.2.3:80", "a..b:80",    "a b:80",    "http://host:80",
+                           "[:80"}) {
     INFO(text);
     const absl::Status status = ParseListenEndpoint(text).status();
     CHECK(absl::IsInvalidArgument(status));

@@ -13,7 +13,8 @@
 namespace paceline {
 namespace {
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are written as they lie in memory");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "frames are written as they lie in memory");
 
 constexpr uint32_t kHeaderField = 1;
 constexpr uint32_t kPayloadField = 15;
@@ -88,9 +89,8 @@ absl::StatusOr<uint64_t> Cursor::ReadVarint(absl::string_view what, int bytes_ma
 template <typename Visit>
 absl::Status Cursor::Take(absl::string_view what, uint64_t count, Visit visit) {
   if (count > left_) {
-    return absl::InvalidArgumentError(absl::StrCat("frame: ", what, " at byte ", position_,
-                                                   " wants ", count, " bytes; ", left_,
-                                                   " are left"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "frame: ", what, " at byte ", position_, " wants ", count, " bytes; ", left_, " are left"));
   }
   while (count > 0) {
     const absl::string_view slice = slices_[slice_].substr(offset_, count);
@@ -139,8 +139,8 @@ absl::StatusOr<uint32_t> ReadTag(Cursor* cursor) {
 absl::Status TakeHeader(Cursor* cursor, std::string* header) {
   ASSIGN_OR_RETURN(const uint64_t length, cursor->ReadVarint("length", kTagBytesMax));
   if (length > kFrameHeaderBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("frame: header of ", length,
-                                                   " bytes; at most ", kFrameHeaderBytesMax));
+    return absl::InvalidArgumentError(
+        absl::StrCat("frame: header of ", length, " bytes; at most ", kFrameHeaderBytesMax));
   }
   return cursor->Take("header", length, [header](absl::string_view slice) {
     header->append(slice.data(), slice.size());
@@ -155,9 +155,8 @@ absl::Status Repeated(absl::string_view what, uint32_t field) {
 absl::Status TakePayload(Cursor* cursor, FramePayload* payload) {
   ASSIGN_OR_RETURN(const uint64_t length, cursor->ReadVarint("length", kTagBytesMax));
   payload->bytes = length;
-  return cursor->Take("payload", length, [payload](absl::string_view slice) {
-    payload->slices.push_back(slice);
-  });
+  return cursor->Take("payload", length,
+                      [payload](absl::string_view slice) { payload->slices.push_back(slice); });
 }
 
 void AppendVarint(uint64_t value, std::string* out) {
@@ -189,8 +188,8 @@ absl::StatusOr<FramePayload> ParseFrame(absl::Span<const absl::string_view> slic
     }
   }
   if (!has_header) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "frame: no header (field 1) in ", cursor.position(), " bytes; wanted one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("frame: no header (field 1) in ", cursor.position(), " bytes; wanted one"));
   }
   if (!header->ParseFromString(header_bytes)) {
     return absl::InvalidArgumentError(absl::StrCat("frame: header of ", header_bytes.size(),

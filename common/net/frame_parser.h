@@ -5,10 +5,11 @@
 // slices, its fields in any order; fields this release does not know are skipped.
 //
 // Shapes   The payload is float32, little-endian, wherever a caller sees it as floats.
-// Errors   InvalidArgument, with what was seen and where: bytes cut off, a wrong wire type, no header
+// Errors   InvalidArgument, with what was seen and where: bytes cut off, a wrong wire type, no
+// header
 //          or one above kFrameHeaderBytesMax, two headers or two payloads (protobuf would merge the
-//          ones and keep the last of the others; nobody means that), a header that protobuf does not
-//          understand. Any bytes are safe.
+//          ones and keep the last of the others; nobody means that), a header that protobuf does
+//          not understand. Any bytes are safe.
 // Threads  Pure functions.
 // Source   protobuf.dev, "Encoding"; proto/parameter.proto (PushFrame, ParametersFrame).
 #ifndef PACELINE_COMMON_NET_FRAME_PARSER_H_

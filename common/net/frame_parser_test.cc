@@ -102,12 +102,19 @@ TEST_CASE("large payloads have their length in as many bytes as protobuf gives t
 
 TEST_CASE("unknown fields of every wire type are skipped") {
   const std::string known = Frame().SerializeAsString();
-  const std::string unknown =
-      std::string("\x10\x96\x01") +                   // 2: varint 150
-      std::string("\x19" "12345678") +                // 3: fixed64
-      std::string("\x22\x03" "abc") +                 // 4: three bytes
-      std::string("\x2d" "1234") +                    // 5: fixed32
-      std::string("\xfa\xff\xff\xff\x0f\x01" "z");    // 536870911: one byte
+  const std::string unknown = std::string("\x10\x96\x01") +  // 2: varint 150
+                              std::string(
+                                  "\x19"
+                                  "12345678") +  // 3: fixed64
+                              std::string(
+                                  "\x22\x03"
+                                  "abc") +  // 4: three bytes
+                              std::string(
+                                  "\x2d"
+                                  "1234") +  // 5: fixed32
+                              std::string(
+                                  "\xfa\xff\xff\xff\x0f\x01"
+                                  "z");  // 536870911: one byte
 
   CHECK(Refusal(unknown + known) == "accepted");
   CHECK(Refusal(known + unknown) == "accepted");
@@ -125,17 +132,20 @@ TEST_CASE("each refusal says what was seen") {
   const std::string head = FrameHead(Frame().header(), 0);
   CHECK(Refusal("") == "frame: no header (field 1) in 0 bytes; wanted one");
   CHECK(Refusal("\x08\x01") == "frame: field 1 has wire type 0; wanted 2 (length-delimited)");
-  CHECK(Refusal(head + "\x7d" "1234") ==
-        "frame: field 15 has wire type 5; wanted 2 (length-delimited)");
-  CHECK(Refusal(head + "\x7a\x01" "a" + "\x7a\x01" "b") ==
-        "frame: two payloads (field 15); wanted one");
+  CHECK(Refusal(head + "\x7d"
+                       "1234") == "frame: field 15 has wire type 5; wanted 2 (length-delimited)");
+  CHECK(Refusal(head +
+                "\x7a\x01"
+                "a" +
+                "\x7a\x01"
+                "b") == "frame: two payloads (field 15); wanted one");
   CHECK(Refusal(head + head) == "frame: two headers (field 1); wanted one");
   CHECK(Refusal("\x13") == "frame: unknown field 2 has wire type 3; wanted 0, 1, 2 or 5");
-  CHECK(Refusal("\x7a\x05" "abc") == "frame: payload at byte 2 wants 5 bytes; 3 are left");
+  CHECK(Refusal("\x7a\x05"
+                "abc") == "frame: payload at byte 2 wants 5 bytes; 3 are left");
   CHECK(Refusal(std::string("\x02\x00", 2)) == "frame: field number 0 at byte 0 is out of range");
   CHECK(Refusal("\xff\xff\xff\xff\xff\xff") == "frame: the tag at byte 0 is longer than 5 bytes");
-  CHECK(Refusal("\x0a\xff\xff\xff\x7f") ==
-        "frame: header of 268435455 bytes; at most 1048576");
+  CHECK(Refusal("\x0a\xff\xff\xff\x7f") == "frame: header of 268435455 bytes; at most 1048576");
   CHECK(Refusal("\x0a\x01\xff") == "frame: header of 1 bytes is not a paceline.v1.PushHeader");
 }
 

@@ -9,38 +9,16 @@
 #include "server/coordinator/fleet.h"
 #include "server/coordinator/request_check.h"
 #include "server/coordinator/roster.h"
+#include "server/coordinator/work.h"
 
 namespace paceline {
 namespace {
-
-// A job with bare parameters has no end of data shards.
-constexpr uint64_t kEndless = uint64_t{1} << 62;
 
 constexpr uint64_t kReserveChunkMin = 256;
 constexpr uint64_t kReserveChunkMax = 1 << 20;
 
 // A worker that holds runs for so long and asks again may never have heard of them.
 constexpr absl::Duration kHeldLong = absl::Seconds(1);
-
-bool IsSync(const state::JobRecord& record) { return record.segment().consistency().has_sync(); }
-
-// Data shards of the whole job.
-uint64_t TotalShards(const state::JobRecord& record) {
-  if (record.spec().model().parameters_size() > 0) return kEndless;
-  return record.spec().train().epochs() *
-         ShardsPerEpoch(record.facts().train_samples(), record.spec().data().shard_samples());
-}
-
-WorkPlan PlanOf(const state::JobRecord& record) {
-  const v1::TrainSpec& train = record.spec().train();
-  const bool is_bare = record.spec().model().parameters_size() > 0;
-  const uint64_t per_epoch =
-      is_bare ? train.shards_per_round()
-              : ShardsPerEpoch(record.facts().train_samples(), record.spec().data().shard_samples());
-  const uint64_t length = IsSync(record) ? train.shards_per_round() : train.shards_per_push();
-  return WorkPlan(record.segment().first_shard(), per_epoch, TotalShards(record),
-                  std::max<uint64_t>(length, 1));
-}
 
 // Data shards before run `run` of the segment.
 uint64_t ShardsBefore(const WorkPlan& plan, uint64_t run, uint64_t total) {
@@ -72,7 +50,7 @@ void Coordinator::Fleet::BuildWork(Job* job) {
       }
     }
   }
-  if (IsSync(record)) {
+  if (record.segment().consistency().has_sync()) {
     job->grants.emplace(record.granted_below(), plan.size());
   } else if (!job->is_bare) {
     job->shards.emplace(plan, record.granted_below());

@@ -142,7 +142,7 @@ void Coordinator::Fleet::AssignTo(Job* job, const std::string& id) {
   Assigned assigned;
   assigned.incarnation = IncarnationOf(id);
   assigned.ready = job->is_bare;
-  assigned.heard = true;
+  assigned.heard = workers_.at(id).heard;
   assigned.report.set_job(job->name);
   job->assigned[id] = std::move(assigned);
   workers_.at(id).jobs.insert(job->number);

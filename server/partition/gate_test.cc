@@ -35,8 +35,7 @@ TEST_CASE("ssp admits a read exactly from the bound on") {
     const Fleet fleet({next, 9});
     for (uint64_t staleness = 0; staleness < 4; ++staleness) {
       for (uint64_t clock = 0; clock < 12; ++clock) {
-        const int64_t needed =
-            static_cast<int64_t>(clock) - static_cast<int64_t>(staleness) - 1;
+        const int64_t needed = static_cast<int64_t>(clock) - static_cast<int64_t>(staleness) - 1;
         const int64_t committed = static_cast<int64_t>(next) - 1;
         CHECK(fleet.Admits(clock, staleness) == (committed >= needed));
       }

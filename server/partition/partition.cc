@@ -327,6 +327,7 @@ void PartitionPrimary::HoldForNorm(Update update) {
       spec_.segment_elements, 1 / update.sum.weight, &square_norms_);
   square_norms_version_ = tip_version_ + 1;
   awaiting_norm_ = std::move(update);
+  has_progress_ = true;
 }
 
 LogEntry PartitionPrimary::Optimise(Update update) {
@@ -375,6 +376,7 @@ void PartitionPrimary::Publish(uint64_t committed) {
     current_ = next.parameters;
     version_ = next.entry.step;
     committed_index_ = next.entry.index;
+    has_progress_ = true;
     unpublished_.pop_front();
     news_ = news_ || IsMilestone();
   }

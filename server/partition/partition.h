@@ -13,6 +13,7 @@
 #ifndef PACELINE_SERVER_PARTITION_PARTITION_H_
 #define PACELINE_SERVER_PARTITION_PARTITION_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -156,9 +157,11 @@ class PartitionPrimary {
   void Park(Parked parked, Answers* answers);
   void Refuse(uint64_t call, const v1::WorkerIdentity& worker, const absl::Status& status,
               Answers* answers);
-  // The answer, if the call need not wait.
-  absl::optional<Answer> TryAnswer(const Parked& parked,
-                                   const absl::optional<SlowestMember>& slowest) const;
+  // The round that makes the version it waits for is reduced and not settled.
+  bool IsAwaitingNorm(const Parked& parked) const;
+  bool MustWait(const Parked& parked, const absl::optional<SlowestMember>& slowest) const;
+  // For a call that need not wait.
+  Answer AnswerTo(const Parked& parked) const;
   // Null: gone, or not yet made.
   BlockRef Kept(uint64_t version) const;
   WaitReason WhyParked(const Parked& parked) const;
@@ -204,7 +207,11 @@ class PartitionPrimary {
   uint64_t square_norms_version_ = 0;  // The version that round makes; 0: none.
 
   Dedupe dedupe_;
+  // In order of arrival. The first examined_ of them are known to wait, unless there was progress:
+  // a commit, a reduced round, another roster.
   std::vector<Parked> parked_;
+  size_t examined_ = 0;
+  bool has_progress_ = false;
   Tally tally_;
   bool news_ = false;
 };

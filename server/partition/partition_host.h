@@ -63,7 +63,7 @@ class PartitionHost {
   void OnSettle(absl::Time now, uint64_t call, const v1::SettleRequest& request);
 
   // The caller has gone: its call, if parked, is forgotten and never answered. What it pushed
-  // stays.
+  // stays. A call that another thread is bringing in or answering just then may still be answered.
   void OnCancel(uint64_t call);
 
   // Follows the directives of a reply that has `changed` set: creates partitions placed on

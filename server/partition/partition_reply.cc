@@ -1,8 +1,10 @@
 // The other half of partition.h: who is answered when, what directives change, what is reported.
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
 #include "server/partition/partition.h"
 
@@ -18,7 +20,8 @@ void PartitionPrimary::Refuse(uint64_t call, const v1::WorkerIdentity& worker,
                               const absl::Status& status, Answers* answers) {
   if (absl::IsInvalidArgument(status)) {
     // CheckPush refuses ids that are too long to be repeated.
-    const absl::string_view name = worker.id().size() <= 256 ? worker.id() : "";
+    absl::string_view name(worker.id());
+    if (name.size() > kWorkerIdMax) name = "somebody";
     if (tally_.Invalid(name, status.message())) news_ = true;
   }
   answers->push_back({call, status, {}, nullptr});
@@ -38,55 +41,64 @@ void PartitionPrimary::Park(Parked parked, Answers* answers) {
 }
 
 void PartitionPrimary::Reply(Answers* answers) {
+  size_t from = std::exchange(has_progress_, false) ? 0 : examined_;
   // Clocks first: a repetition that is acknowledged may be what others wait for.
-  for (Parked& parked : parked_) {
+  for (size_t i = from; i < parked_.size(); ++i) {
+    Parked& parked = parked_[i];
     if (!parked.must_acknowledge || parked.committed_index > committed_index_) continue;
     dedupe_.Acknowledged(parked.worker, parked.incarnation, parked.clock);
     parked.must_acknowledge = false;
+    from = 0;
   }
   absl::optional<SlowestMember> slowest;
   if (rules_.is_ssp()) slowest = FindSlowest(roster_, dedupe_);
   const auto is_answered = [&](const Parked& parked) {
-    absl::optional<Answer> answer = TryAnswer(parked, slowest);
-    if (!answer.has_value()) return false;
+    if (MustWait(parked, slowest)) return false;
     if (parked.read_clock > 0) tally_.ReadAt(ReadLead(parked.read_clock, slowest));
-    answers->push_back(*std::move(answer));
+    answers->push_back(AnswerTo(parked));
     return true;
   };
   // remove_if visits in order, so answers go out in the order of arrival.
-  parked_.erase(std::remove_if(parked_.begin(), parked_.end(), is_answered), parked_.end());
+  const auto begin = parked_.begin() + static_cast<std::ptrdiff_t>(from);
+  parked_.erase(std::remove_if(begin, parked_.end(), is_answered), parked_.end());
+  examined_ = parked_.size();
 }
 
-absl::optional<Answer> PartitionPrimary::TryAnswer(
-    const Parked& parked, const absl::optional<SlowestMember>& slowest) const {
-  if (parked.committed_index > committed_index_) return absl::nullopt;
+bool PartitionPrimary::IsAwaitingNorm(const Parked& parked) const {
+  return awaiting_norm_.has_value() && parked.exact_version == tip_version_ + 1;
+}
+
+bool PartitionPrimary::MustWait(const Parked& parked,
+                                const absl::optional<SlowestMember>& slowest) const {
+  if (parked.committed_index > committed_index_) return true;
+  if (parked.exact_version > version_) return !IsAwaitingNorm(parked);
+  return !AdmitRead(parked.read_clock, rules_.staleness(), slowest);
+}
+
+Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
   Answer answer;
   answer.call = parked.call;
   answer.header.set_version(version_);
   answer.header.set_duplicate(parked.is_duplicate);
   answer.header.set_staleness(parked.staleness);
   answer.header.set_dtype(v1::FLOAT32);
-  const bool has_norms = parked.exact_version.has_value() && square_norms_version_ > 0 &&
-                         *parked.exact_version == square_norms_version_;
-  if (has_norms)
+  if (square_norms_version_ > 0 && parked.exact_version == square_norms_version_) {
     answer.header.mutable_square_norms()->Add(square_norms_.begin(), square_norms_.end());
-
-  if (parked.exact_version.has_value() && *parked.exact_version > version_) {
-    if (!awaiting_norm_.has_value() || !has_norms) return absl::nullopt;
+  }
+  if (IsAwaitingNorm(parked)) {
     answer.header.set_awaiting_norm(true);
     return answer;
   }
-  if (!AdmitRead(parked.read_clock, rules_.staleness(), slowest)) return absl::nullopt;
   if (!parked.want_parameters) return answer;
   const uint64_t version = parked.exact_version.value_or(version_);
   answer.parameters = Kept(version);
   if (answer.parameters == nullptr) {
-    return Answer{parked.call,
-                  absl::AbortedError(absl::StrCat("version ", version,
-                                                  " is gone; this partition is at version ",
-                                                  version_, " and keeps the one before it")),
-                  {},
-                  nullptr};
+    return {parked.call,
+            absl::AbortedError(absl::StrCat("version ", version,
+                                            " is gone; this partition is at version ", version_,
+                                            " and keeps the one before it")),
+            {},
+            nullptr};
   }
   answer.header.set_version(version);
   return answer;
@@ -101,11 +113,13 @@ void PartitionPrimary::OnCancel(uint64_t call) {
   parked_.erase(std::remove_if(parked_.begin(), parked_.end(),
                                [call](const Parked& parked) { return parked.call == call; }),
                 parked_.end());
+  examined_ = parked_.size();
 }
 
 void PartitionPrimary::AnswerAllParked(const absl::Status& status, Answers* answers) {
   for (const Parked& parked : parked_) answers->push_back({parked.call, status, {}, nullptr});
   parked_.clear();
+  examined_ = 0;
 }
 
 void PartitionPrimary::End(const absl::Status& reason, Answers* answers) {
@@ -163,6 +177,7 @@ void PartitionPrimary::FollowRoster(const v1::Roster& roster, Answers* answers) 
     // One that does not fit in the table is met when it pushes, and told so.
     dedupe_.Meet(member.worker().id(), member.worker().incarnation()).IgnoreError();
   }
+  has_progress_ = true;
   Reply(answers);
 }
 

@@ -118,9 +118,9 @@ TEST_CASE("repeated, overlapping and replaced pieces change no bit and count onc
   for (uint64_t round = 0; round < 2; ++round) {
     const Sent first = PushOf(rig, "w1", round, kLeaves, {{1, 1}, {4, 2}});
     const uint64_t a = Exchange(&rig, first);
-    const uint64_t b = Exchange(&rig, first);                                         // Repeated.
-    const uint64_t c = Exchange(&rig, PushOf(rig, "w2", round, kLeaves, {{0, 4}}));   // Replaces.
-    const uint64_t d = Exchange(&rig, PushOf(rig, "w3", round, kLeaves, {{2, 2}}));   // Inside.
+    const uint64_t b = Exchange(&rig, first);                                        // Repeated.
+    const uint64_t c = Exchange(&rig, PushOf(rig, "w2", round, kLeaves, {{0, 4}}));  // Replaces.
+    const uint64_t d = Exchange(&rig, PushOf(rig, "w3", round, kLeaves, {{2, 2}}));  // Inside.
     CHECK(rig.IsParked(a));
     const uint64_t e = Exchange(&rig, PushOf(rig, "w2", round, kLeaves, {{6, 1}}));
     for (const uint64_t call : {a, b, c, d, e}) REQUIRE(rig.StatusOf(call).ok());
@@ -205,6 +205,19 @@ TEST_CASE("a cancelled call is forgotten, what it pushed stays") {
 
   CHECK(rig.IsParked(gone));
   CHECK(rig.ParametersOf(other) == std::vector<float>{-2, -2});
+}
+
+TEST_CASE("there is room for a bounded count of parked calls") {
+  PartitionRig rig(SyncRounds(1));
+  for (size_t i = 0; i < PartitionPrimary::kParkedMax; ++i) rig.Pull(1);
+
+  CHECK(absl::IsResourceExhausted(rig.StatusOf(rig.Pull(1))));
+
+  CHECK(rig.StatusOf(1) == absl::UnknownError("parked"));
+  rig.Push(rig.Header("w1", 0, 0, 1), {1, 1});
+  CHECK(rig.partition().version() == 1);
+  CHECK(rig.StatusOf(1).ok());
+  CHECK(rig.StatusOf(rig.Pull(1)).ok());
 }
 
 TEST_CASE("who waits for a round is told for which data shards and for whom") {
@@ -303,8 +316,7 @@ TEST_CASE("once the job is being evaluated, repetitions are acknowledged and not
   REQUIRE(rig.Direct().ok());
 
   CHECK(rig.StatusOf(rig.Push(rig.Header("w1", 0, 0, 1), {1, 1})).ok());
-  CHECK(absl::IsFailedPrecondition(
-      rig.StatusOf(rig.Push(rig.Header("w1", 1, 1, 1), {1, 1}))));
+  CHECK(absl::IsFailedPrecondition(rig.StatusOf(rig.Push(rig.Header("w1", 1, 1, 1), {1, 1}))));
   CHECK(rig.Newest() == std::vector<float>{-1, -1});
 }
 

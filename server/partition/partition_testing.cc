@@ -118,8 +118,8 @@ v1::PushHeader PartitionRig::Header(const std::string& worker, uint64_t clock) c
   return header;
 }
 
-v1::PushHeader PartitionRig::Header(const std::string& worker, uint64_t clock,
-                                    uint64_t first_shard, uint32_t shards, double weight) const {
+v1::PushHeader PartitionRig::Header(const std::string& worker, uint64_t clock, uint64_t first_shard,
+                                    uint32_t shards, double weight) const {
   v1::PushHeader header = Header(worker, clock);
   v1::Piece* const piece = header.add_pieces();
   piece->set_first_shard(first_shard);
@@ -143,8 +143,7 @@ uint64_t PartitionRig::Push(const v1::PushHeader& header, const std::vector<floa
   return DoPush(header, gradients, false);
 }
 
-uint64_t PartitionRig::Exchange(const v1::PushHeader& header,
-                                const std::vector<float>& gradients) {
+uint64_t PartitionRig::Exchange(const v1::PushHeader& header, const std::vector<float>& gradients) {
   return DoPush(header, gradients, true);
 }
 

@@ -11,8 +11,6 @@
 namespace paceline {
 namespace {
 
-// Ids are names that people chose; longer ones would only swell reports.
-constexpr size_t kWorkerIdMax = 256;
 // Leaves room for clock + 1 and a difference of clocks.
 constexpr uint64_t kClockMax = uint64_t{1} << 62;
 

@@ -24,6 +24,9 @@
 
 namespace paceline {
 
+// Ids are names that people chose; longer ones would only swell reports.
+inline constexpr size_t kWorkerIdMax = 256;
+
 class SegmentRules {
  public:
   static absl::StatusOr<SegmentRules> Create(const v1::Segment& segment, const WorkShape& work);

@@ -1,7 +1,9 @@
 #include "server/partition/segment_rules.h"
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <limits>
+#include <string>
 
 namespace paceline {
 namespace {

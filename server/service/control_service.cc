@@ -44,8 +44,7 @@ class ControlService::Transport final : public v1::ControlService::CallbackServi
                                        v1::ServerSyncReply* reply) override {
     return Begin(*request, reply, &Coordinator::OnServerSync);
   }
-  grpc::ServerUnaryReactor* LeaseRuns(grpc::CallbackServerContext*,
-                                      const v1::LeaseRequest* request,
+  grpc::ServerUnaryReactor* LeaseRuns(grpc::CallbackServerContext*, const v1::LeaseRequest* request,
                                       v1::LeaseReply* reply) override {
     return Begin(*request, reply, &Coordinator::OnLeaseRuns);
   }
@@ -134,8 +133,7 @@ class ControlService::Transport final : public v1::ControlService::CallbackServi
 
   template <typename Request, typename Message>
   grpc::ServerUnaryReactor* Begin(const Request& request, Message* message,
-                                  void (Coordinator::*handle)(absl::Time, uint64_t,
-                                                              const Request&))
+                                  void (Coordinator::*handle)(absl::Time, uint64_t, const Request&))
       ABSL_LOCKS_EXCLUDED(mutex_) {
     Call* const call = new TypedCall<Message>(this, message);  // OnDone deletes it.
     const uint64_t number = call->Register();

@@ -11,6 +11,7 @@
 #include "common/base/random.h"
 #include "common/job/round_plan.h"
 #include "worker/loop/round_cover.h"
+#include "worker/loop/work_times.h"
 
 namespace paceline {
 namespace {
@@ -31,20 +32,13 @@ enum class Phase {
   kBroken,           // error_ says why: until the directive is gone.
 };
 
-// Where the time goes.
-struct TimeSplit {
-  absl::Duration compute = absl::ZeroDuration();
-  absl::Duration wait = absl::ZeroDuration();
-  absl::Duration transfer = absl::ZeroDuration();
-};
-
 }  // namespace
 
 class JobLoop::Impl {
  public:
   Impl(v1::WorkerIdentity worker, JobLoopOptions options)
-      : worker_(std::move(worker)),
-        session_(worker_, options.session),
+      : session(worker, options.session),
+        worker_(std::move(worker)),
         leases_(options.leases, Backoff(Jitter(options, "lease"), options.session.backoff)),
         pauses_(Jitter(options, "pause"), options.session.backoff),
         stale_after_(options.leases.retry) {}
@@ -54,16 +48,15 @@ class JobLoop::Impl {
   void OnComputed(absl::Time now, uint64_t id, absl::StatusOr<std::vector<ComputedPiece>> pieces);
   void OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation);
   void OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply);
-  void OnReported(const v1::WorkerJobReport& report);
   void OnTick(absl::Time now);
   absl::Time NextTick() const;
   v1::WorkerJobReport Report(absl::Time now) const;
   std::string Doing() const;
 
-  Session& session() { return session_; }
-
+  // What the outside takes from.
+  Session session;
+  EvaluationBook evaluations;
   std::optional<ComputeRequest> compute;
-  std::optional<EvaluateRequest> evaluate;
   std::optional<LeaseCall> lease;
 
  private:
@@ -80,8 +73,8 @@ class JobLoop::Impl {
   void FindSelf();
   Target TargetOf(const v1::JobDirective& directive) const;
   absl::Status MakePlan();
-  bool sync() const { return directive_.segment().consistency().mode_case() == kSync; }
-  bool ssp() const { return directive_.segment().consistency().mode_case() == kSsp; }
+  bool sync() const { return directive_.segment().consistency().has_sync(); }
+  bool ssp() const { return directive_.segment().consistency().has_ssp(); }
   bool leasing() const { return target_ == Target::kTrain && !sync() && phase_ != Phase::kBroken; }
 
   // Steps.
@@ -102,19 +95,11 @@ class JobLoop::Impl {
 
   // Results.
   void OnOperation(absl::Time now, OperationResult result);
-  void OnRead(absl::Time now);
   void OnExchanged(absl::Time now);
   void Follow(absl::Time now);
-  void Account(absl::Time now);
-  TimeSplit SplitUntil(absl::Time now) const;
-  void AccountTransfer(absl::Time now);
-
-  static constexpr auto kSync = v1::ConsistencySpec::kSync;
-  static constexpr auto kSsp = v1::ConsistencySpec::kSsp;
-  static constexpr auto kAsync = v1::ConsistencySpec::kAsync;
+  WorkTimes::Kind TimeKind() const;
 
   const v1::WorkerIdentity worker_;
-  Session session_;
   LeaseBook leases_;
   Backoff pauses_;
   const absl::Duration stale_after_;  // Parameters held without work for longer are read anew.
@@ -145,24 +130,18 @@ class JobLoop::Impl {
   uint64_t next_id_ = 1;
   std::optional<ComputeRequest> wanted_compute_;
   std::optional<OpenCompute> open_compute_;
-  std::optional<EvaluateRequest> open_evaluation_;
   std::optional<uint64_t> entered_epoch_;
-  uint64_t evaluated_epoch_ = 0;
 
   // The report.
   uint64_t reported_clock_ = 0;
   uint64_t samples_ = 0;
-  TimeSplit times_;
-  absl::Time accounted_ = absl::InfinitePast();
-  absl::Duration shortest_exchange_ = absl::InfiniteDuration();
-  std::vector<v1::Evaluation> evaluations_;
-  std::optional<v1::Evaluation> final_;
+  WorkTimes times_;
 };
 
 // ---- The directive ----
 
 void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
-  Account(now);
+  times_.Count(now, TimeKind());
   const bool known_segment = target_ != Target::kNothing &&
                              directive.segment().index() == directive_.segment().index();
   const v1::Roster old_roster = directive_.roster();
@@ -171,7 +150,7 @@ void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directiv
     *directive_.mutable_roster() = old_roster;
   }
   if (phase_ == Phase::kBroken) return;
-  const absl::Status status = session_.OnDirective(now, directive_);
+  const absl::Status status = session.OnDirective(now, directive_);
   if (!status.ok()) {
     Break(status);
     return;
@@ -201,7 +180,7 @@ void JobLoop::Impl::FindSelf() {
 }
 
 Target JobLoop::Impl::TargetOf(const v1::JobDirective& directive) const {
-  if (!session_.ready()) return Target::kNothing;
+  if (!session.ready()) return Target::kNothing;
   const bool member = rank_ < static_cast<uint32_t>(directive.roster().members_size());
   if (directive.state() == v1::RUNNING && member) return Target::kTrain;
   if (directive.state() == v1::EVALUATING && directive.evaluate()) return Target::kEvaluate;
@@ -235,17 +214,17 @@ absl::Status JobLoop::Impl::MakePlan() {
 
 void JobLoop::Impl::Enter(Phase phase) {
   phase_ = phase;
-  phase_began_ = accounted_;
+  phase_began_ = times_.counted();
 }
 
 // Begins what the directive asks, whatever was going on.
 void JobLoop::Impl::Restart(absl::Time now) {
-  session_.Abandon();
+  session.Abandon();
   wanted_compute_.reset();
   ++stage_;
   push_clock_.reset();
   entered_epoch_.reset();
-  shortest_exchange_ = absl::InfiniteDuration();
+  times_.ForgetQuickest();
   Enter(Phase::kIdle);
   if (target_ == Target::kNothing) return;
   const absl::Status status = MakePlan();
@@ -267,7 +246,7 @@ void JobLoop::Impl::Pause(absl::Time now) {
 }
 
 void JobLoop::Impl::Break(const absl::Status& status) {
-  session_.Abandon();
+  session.Abandon();
   wanted_compute_.reset();
   ++stage_;
   error_ = status;
@@ -275,7 +254,7 @@ void JobLoop::Impl::Break(const absl::Status& status) {
 }
 
 void JobLoop::Impl::BeginRead(absl::Time now) {
-  if (target_ == Target::kEvaluate && final_.has_value()) {
+  if (target_ == Target::kEvaluate && evaluations.has_final()) {
     Enter(Phase::kIdle);
     return;
   }
@@ -288,7 +267,7 @@ void JobLoop::Impl::BeginRead(absl::Time now) {
     read_clock_ = args.clock;
   }
   Enter(Phase::kReading);
-  session_.BeginPull(now, args);
+  session.BeginPull(now, args);
 }
 
 // The next thing to do with the parameters at hand.
@@ -338,7 +317,7 @@ void JobLoop::Impl::BeginRound(absl::Time now) {
   args.exact_version = version + 1;
   pushed_samples_ = 0;
   Enter(Phase::kExchanging);
-  session_.BeginPull(now, args);
+  session.BeginPull(now, args);
 }
 
 // ssp, async: the run in front, or waiting for one.
@@ -394,7 +373,7 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   }
   if (phase_ == Phase::kExchanging) {
     pushed_samples_ += samples;
-    session_.AddPieces(now, versions_[0], std::move(pieces));
+    session.AddPieces(now, versions_[0], std::move(pieces));
     return;
   }
   ExchangeArgs args;
@@ -409,7 +388,7 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   }
   pushed_samples_ = samples;
   Enter(Phase::kExchanging);
-  session_.BeginExchange(now, std::move(args));
+  session.BeginExchange(now, std::move(args));
 }
 
 // Has the parameters at hand evaluated if they end an epoch and this is the first worker. False: the
@@ -418,9 +397,9 @@ bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
   const uint64_t epoch = next_shard / shards_per_epoch_;
   const bool entered = sync() ? next_shard % shards_per_epoch_ == 0
                               : entered_epoch_.has_value() && epoch > *entered_epoch_;
-  if (entered && epoch > evaluated_epoch_ && rank_ == 0 && directive_.facts().eval_samples() > 0) {
-    if (open_evaluation_.has_value()) return false;
-    evaluated_epoch_ = epoch;
+  const bool is_mine = rank_ == 0 && directive_.facts().eval_samples() > 0;
+  if (entered && is_mine && evaluations.IsDue(epoch)) {
+    if (evaluations.is_open()) return false;
     Evaluate(static_cast<uint32_t>(epoch), false);
   }
   entered_epoch_ = std::max(epoch, entered_epoch_.value_or(0));
@@ -429,38 +408,36 @@ bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
 
 void JobLoop::Impl::EvaluateFinal() {
   Enter(Phase::kFinalEvaluation);
-  if (!open_evaluation_.has_value()) Evaluate(directive_.spec().train().epochs(), true);
+  if (!evaluations.is_open()) Evaluate(directive_.spec().train().epochs(), true);
 }
 
 void JobLoop::Impl::Evaluate(uint32_t epoch, bool final) {
   EvaluateRequest request;
-  request.id = next_id_++;
   request.parameters = parameters_;
   request.epoch = epoch;
   request.version = *std::min_element(versions_.begin(), versions_.end());
   request.final = final;
-  evaluate = request;
-  open_evaluation_ = std::move(request);
+  evaluations.Ask(std::move(request));
 }
 
 // ---- Events ----
 
 void JobLoop::Impl::OnCallDone(absl::Time now, uint64_t id, CallResult result) {
-  Account(now);
-  session_.OnCallDone(now, id, std::move(result));
+  times_.Count(now, TimeKind());
+  session.OnCallDone(now, id, std::move(result));
   Follow(now);
 }
 
 void JobLoop::Impl::OnTick(absl::Time now) {
-  Account(now);
-  session_.OnTick(now);
+  times_.Count(now, TimeKind());
+  session.OnTick(now);
   if (phase_ == Phase::kPausing && now >= resume_at_) BeginRead(now);
   Follow(now);
 }
 
 void JobLoop::Impl::OnComputed(absl::Time now, uint64_t id,
                                absl::StatusOr<std::vector<ComputedPiece>> pieces) {
-  Account(now);
+  times_.Count(now, TimeKind());
   if (!open_compute_.has_value() || open_compute_->id != id) return;
   const bool current = open_compute_->stage == stage_;
   open_compute_.reset();
@@ -475,29 +452,24 @@ void JobLoop::Impl::OnComputed(absl::Time now, uint64_t id,
 
 void JobLoop::Impl::OnEvaluated(absl::Time now, uint64_t id,
                                 absl::StatusOr<v1::Evaluation> evaluation) {
-  Account(now);
-  if (!open_evaluation_.has_value() || open_evaluation_->id != id) return;
-  const EvaluateRequest request = *std::exchange(open_evaluation_, std::nullopt);
+  times_.Count(now, TimeKind());
+  if (!evaluations.is_open(id)) return;
+  const absl::Status status = evaluations.OnAnswer(std::move(evaluation));
   if (phase_ == Phase::kBroken) return;
-  if (!evaluation.ok()) {
-    Break(evaluation.status());
+  if (!status.ok()) {
+    Break(status);
     return;
   }
-  evaluation->set_epoch(request.epoch);
-  evaluation->set_version(request.version);
-  evaluation->set_final(request.final);
-  if (!request.final) {
-    evaluations_.push_back(*std::move(evaluation));
-  } else if (target_ == Target::kEvaluate && phase_ == Phase::kFinalEvaluation) {
-    final_ = *std::move(evaluation);
+  if (phase_ == Phase::kFinalEvaluation && evaluations.has_final()) {
     Enter(Phase::kIdle);
+  } else if (phase_ == Phase::kEpochEvaluation || phase_ == Phase::kFinalEvaluation) {
+    Continue(now);
   }
-  if (phase_ == Phase::kEpochEvaluation || phase_ == Phase::kFinalEvaluation) Continue(now);
   Follow(now);
 }
 
 void JobLoop::Impl::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply) {
-  Account(now);
+  times_.Count(now, TimeKind());
   if (reply.ok()) {
     leases_.OnReply(now, id, *reply);
     if (phase_ == Phase::kLease) BeginRun(now);
@@ -507,16 +479,9 @@ void JobLoop::Impl::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::Leas
   Follow(now);
 }
 
-void JobLoop::Impl::OnReported(const v1::WorkerJobReport& report) {
-  const auto reported = std::count_if(report.evaluations().begin(), report.evaluations().end(),
-                                      [](const v1::Evaluation& e) { return !e.final(); });
-  const size_t count = std::min<size_t>(reported, evaluations_.size());
-  evaluations_.erase(evaluations_.begin(), evaluations_.begin() + count);
-}
-
 // After every event: the operation's result, further leaves, and what can now be asked for.
 void JobLoop::Impl::Follow(absl::Time now) {
-  while (std::optional<OperationResult> result = session_.TakeResult()) {
+  while (std::optional<OperationResult> result = session.TakeResult()) {
     OnOperation(now, *std::move(result));
   }
   CoverRoster();
@@ -534,11 +499,14 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
   const bool exchanged = phase_ == Phase::kExchanging;
   switch (RemedyFor(result.status.code())) {
     case Remedy::kNone:
-      AccountTransfer(now);
+      if (target_ == Target::kTrain) {
+        const bool is_async = directive_.segment().consistency().has_async();
+        times_.Transferred(now - phase_began_, exchanged && !is_async);
+      }
       pauses_.Reset();
       parameters_ = std::move(result.parameters);
       versions_ = std::move(result.versions);
-      exchanged ? OnExchanged(now) : OnRead(now);
+      exchanged ? OnExchanged(now) : Continue(now);
       return;
     case Remedy::kRecompute:
       // A push that was too stale: its run is computed anew on what a read brings now.
@@ -556,8 +524,6 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
       Break(result.status);
   }
 }
-
-void JobLoop::Impl::OnRead(absl::Time now) { Continue(now); }
 
 void JobLoop::Impl::OnExchanged(absl::Time now) {
   samples_ += pushed_samples_;
@@ -583,42 +549,17 @@ void JobLoop::Impl::OnExchanged(absl::Time now) {
 
 // ---- The report ----
 
-TimeSplit JobLoop::Impl::SplitUntil(absl::Time now) const {
-  TimeSplit times = times_;
-  const absl::Duration passed = std::max(absl::ZeroDuration(), now - accounted_);
+WorkTimes::Kind JobLoop::Impl::TimeKind() const {
   switch (phase_) {
     case Phase::kComputing:
-      times.compute += passed;
-      break;
+      return WorkTimes::Kind::kCompute;
     case Phase::kIdle:
     case Phase::kFinalEvaluation:
     case Phase::kBroken:
-      break;
+      return WorkTimes::Kind::kNone;
     default:
-      times.wait += passed;
+      return WorkTimes::Kind::kWait;
   }
-  return times;
-}
-
-void JobLoop::Impl::Account(absl::Time now) {
-  if (now <= accounted_) return;
-  if (accounted_ != absl::InfinitePast()) times_ = SplitUntil(now);
-  accounted_ = now;
-}
-
-// An operation has ended well: what of its time was not waiting for others. Where others can hold it
-// up, that is as long as the quickest one so far took.
-void JobLoop::Impl::AccountTransfer(absl::Time now) {
-  if (target_ != Target::kTrain) return;
-  absl::Duration transfer = now - phase_began_;
-  const bool held_up = phase_ == Phase::kExchanging &&
-                       directive_.segment().consistency().mode_case() != kAsync;
-  if (held_up) {
-    shortest_exchange_ = std::min(shortest_exchange_, transfer);
-    transfer = shortest_exchange_;
-  }
-  times_.transfer += transfer;
-  times_.wait -= transfer;
 }
 
 v1::WorkerJobReport JobLoop::Impl::Report(absl::Time now) const {
@@ -626,21 +567,17 @@ v1::WorkerJobReport JobLoop::Impl::Report(absl::Time now) const {
   report.set_job(directive_.job());
   report.set_clock(reported_clock_);
   report.set_samples(samples_);
-  const TimeSplit times = SplitUntil(now);
-  report.set_compute_s(absl::ToDoubleSeconds(times.compute));
-  report.set_wait_s(absl::ToDoubleSeconds(times.wait));
-  report.set_transfer_s(absl::ToDoubleSeconds(times.transfer));
-  report.set_bytes_pushed(session_.bytes_pushed());
-  report.set_bytes_pulled(session_.bytes_pulled());
+  times_.FillIn(now, TimeKind(), &report);
+  report.set_bytes_pushed(session.bytes_pushed());
+  report.set_bytes_pulled(session.bytes_pulled());
   if (!error_.ok()) report.set_error(std::string(error_.message()));
-  for (const v1::Evaluation& evaluation : evaluations_) *report.add_evaluations() = evaluation;
-  if (final_.has_value() && target_ == Target::kEvaluate) *report.add_evaluations() = *final_;
+  evaluations.FillIn(target_ == Target::kEvaluate, &report);
   return report;
 }
 
 std::string JobLoop::Impl::Doing() const {
   const auto unanswered = [&] {
-    return absl::StrCat(" with partitions ", absl::StrJoin(session_.Unanswered(), ", "));
+    return absl::StrCat(" with partitions ", absl::StrJoin(session.Unanswered(), ", "));
   };
   switch (phase_) {
     case Phase::kIdle:
@@ -655,7 +592,7 @@ std::string JobLoop::Impl::Doing() const {
     case Phase::kLease:
       return "waiting for a lease of data shards";
     case Phase::kEpochEvaluation:
-      return absl::StrCat("waiting for the evaluation of epoch ", open_evaluation_->epoch);
+      return absl::StrCat("waiting for the evaluation of epoch ", evaluations.open_epoch());
     case Phase::kComputing:
       return absl::StrCat("computing at clock ",
                           sync() ? versions_[0] : push_clock_.value_or(clock_));
@@ -671,7 +608,7 @@ std::string JobLoop::Impl::Doing() const {
 }
 
 absl::Time JobLoop::Impl::NextTick() const {
-  absl::Time next = session_.NextTick();
+  absl::Time next = session.NextTick();
   if (phase_ == Phase::kPausing) next = std::min(next, resume_at_);
   if (leasing()) next = std::min(next, leases_.NextAsk());
   return next;
@@ -700,17 +637,19 @@ void JobLoop::OnEvaluated(absl::Time now, uint64_t id,
 void JobLoop::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply) {
   impl_->OnLease(now, id, std::move(reply));
 }
-void JobLoop::OnReported(const v1::WorkerJobReport& report) { impl_->OnReported(report); }
+void JobLoop::OnReported(const v1::WorkerJobReport& report) {
+  impl_->evaluations.OnReported(report);
+}
 void JobLoop::OnTick(absl::Time now) { impl_->OnTick(now); }
 absl::Time JobLoop::NextTick() const { return impl_->NextTick(); }
 
-std::vector<ParameterCall> JobLoop::TakeCalls() { return impl_->session().TakeCalls(); }
-std::vector<uint64_t> JobLoop::TakeCancels() { return impl_->session().TakeCancels(); }
+std::vector<ParameterCall> JobLoop::TakeCalls() { return impl_->session.TakeCalls(); }
+std::vector<uint64_t> JobLoop::TakeCancels() { return impl_->session.TakeCancels(); }
 std::optional<ComputeRequest> JobLoop::TakeCompute() {
   return std::exchange(impl_->compute, std::nullopt);
 }
 std::optional<EvaluateRequest> JobLoop::TakeEvaluate() {
-  return std::exchange(impl_->evaluate, std::nullopt);
+  return impl_->evaluations.TakeRequest();
 }
 std::optional<LeaseCall> JobLoop::TakeLease() { return std::exchange(impl_->lease, std::nullopt); }
 v1::WorkerJobReport JobLoop::Report(absl::Time now) const { return impl_->Report(now); }

@@ -30,6 +30,7 @@
 #include "client/session.h"
 #include "common/tensor/block.h"
 #include "proto/control.pb.h"
+#include "worker/loop/evaluation_book.h"
 #include "worker/loop/lease_book.h"
 #include "worker/loop/merge.h"
 
@@ -46,16 +47,6 @@ struct ComputeRequest {
   std::vector<ComputePiece> pieces;
   BlockRef parameters;       // The whole model, flat.
   bool square_norm = false;  // Fill ComputedPiece::square_norm.
-};
-
-// Effect: evaluate `parameters` on the job's evaluation samples. The answer holds loss, accuracy
-// and samples (all absent or 0 if there are none) and, for `final`, weights_sha256.
-struct EvaluateRequest {
-  uint64_t id = 0;
-  BlockRef parameters;
-  uint32_t epoch = 0;
-  uint64_t version = 0;
-  bool final = false;
 };
 
 class JobLoop {

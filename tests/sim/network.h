@@ -1,0 +1,139 @@
+// The simulated machines and the unary calls between them, with gRPC's promises and no better ones.
+//
+// A call ends at its caller exactly once: with the server's answer, UNAVAILABLE (the connection
+// broke; the request may have arrived), or DEADLINE_EXCEEDED. Its request may arrive twice, late,
+// after the caller's death, or after calls that were made later. A server is told that a caller has
+// gone, late or never.
+//
+// Threads  One thread at a time.
+#ifndef PACELINE_TESTS_SIM_NETWORK_H_
+#define PACELINE_TESTS_SIM_NETWORK_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "tests/sim/event_queue.h"
+#include "tests/sim/random.h"
+
+namespace paceline::sim {
+
+// A machine with one process, which may be dead, or alive and not scheduled (SIGSTOP).
+class Node {
+ public:
+  Node(std::string name, EventQueue* queue) : name_(std::move(name)), queue_(queue) {}
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const std::string& name() const { return name_; }
+  bool up() const { return up_; }
+  // Counts the processes this machine has had.
+  uint64_t life() const { return life_; }
+
+  // Runs `work` in this process at `when`; later if it is paused then, never if it has died.
+  void At(absl::Time when, std::function<void()> work);
+  void After(absl::Duration delay, std::function<void()> work) {
+    At(queue_->now() + delay, std::move(work));
+  }
+
+  void Start();
+  void Kill();
+  // Nothing runs until `until`; then everything that was due runs, in order.
+  void Pause(absl::Time until);
+
+ private:
+  void Resume();
+
+  const std::string name_;
+  EventQueue* const queue_;
+  bool up_ = false;
+  uint64_t life_ = 0;
+  absl::Time paused_until_ = absl::InfinitePast();
+  std::deque<std::function<void()>> backlog_;
+};
+
+// What the links do to a message, each with its own draw.
+struct LinkFaults {
+  double lose = 0;       // It vanishes; nobody is told.
+  double reset = 0;      // It vanishes and the connection breaks.
+  double duplicate = 0;  // A request arrives twice.
+  double straggle = 0;   // It takes up to `straggle_max`.
+  absl::Duration delay_min = absl::Microseconds(50);
+  absl::Duration delay_max = absl::Microseconds(500);
+  absl::Duration straggle_max = absl::ZeroDuration();
+};
+
+class Network {
+ public:
+  // A call at its server.
+  struct Incoming {
+    uint64_t number = 0;  // Never used twice.
+    // What to do when the caller has gone; the server sets it.
+    std::function<void()> on_cancel;
+    // Answers. Once.
+    std::function<void(absl::Status, std::shared_ptr<const void>)> answer;
+  };
+  using Serve = std::function<void(std::shared_ptr<Incoming>)>;
+  using Done = std::function<void(const absl::Status&, const void* answer)>;
+
+  Network(EventQueue* queue, uint64_t seed) : queue_(queue), random_(seed, "network") {}
+
+  // The faults of all links, and those of the links between the control plane's own processes,
+  // which a job does not outlive the loss of.
+  void SetFaults(LinkFaults faults, LinkFaults spine) {
+    faults_ = faults;
+    spine_ = spine;
+  }
+  void MarkSpine(const Node* node) { is_spine_[node] = true; }
+
+  // No message passes between the two until `until`.
+  void Cut(const Node* a, const Node* b, absl::Time until);
+
+  // `serve` runs in `to`, `done` in `from`. Returns the call's id.
+  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done);
+  // The caller has lost interest: `done` is not run.
+  void Cancel(uint64_t id);
+  // The node's process has just died: breaks its connections.
+  void OnKilled(const Node* node);
+
+ private:
+  struct Open {
+    Node* from = nullptr;
+    Node* to = nullptr;
+    Done done;
+    std::map<uint64_t, std::weak_ptr<Incoming>> arrived;  // By number.
+  };
+  enum class Fate { kArrives, kLost, kReset };
+
+  const LinkFaults& FaultsOf(const Node* a, const Node* b) const;
+  bool IsCut(const Node* a, const Node* b) const;
+  Fate DrawFate(const Node* a, const Node* b);
+  absl::Duration DrawDelay(const Node* a, const Node* b);
+  void SendRequest(uint64_t id, uint64_t caller_life, Node* from, Node* to, const Serve& serve);
+  void Arrive(uint64_t id, Node* from, Node* to, const Serve& serve);
+  void SendAnswer(uint64_t id, Node* from, Node* to, absl::Status status,
+                  std::shared_ptr<const void> answer);
+  void Finish(uint64_t id, const absl::Status& status, const void* answer);
+  void Break(uint64_t id);
+  void TellServer(const Open& open);
+
+  EventQueue* const queue_;
+  Random random_;
+  LinkFaults faults_;
+  LinkFaults spine_;
+  std::map<const Node*, bool> is_spine_;
+  std::map<std::pair<std::string, std::string>, absl::Time> cuts_;
+  std::map<uint64_t, Open> open_;
+  uint64_t next_id_ = 1;
+  uint64_t next_number_ = 1;
+};
+
+}  // namespace paceline::sim
+
+#endif  // PACELINE_TESTS_SIM_NETWORK_H_
