@@ -8,17 +8,22 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "cli/follow.h"
+#include "cli/fleet_call.h"
 #include "cli/local_fleet.h"
 #include "cli/render.h"
 #include "cli/spec_file.h"
@@ -46,6 +51,11 @@ int BindLoopback(int port) {
   return error;
 }
 
+// One word of a shell command.
+std::string Quoted(const std::string& word) {
+  return absl::StrCat("'", absl::StrReplaceAll(word, {{"'", "'\\''"}}), "'");
+}
+
 std::string OutputOf(const std::string& command) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   if (pipe == nullptr) return "";
@@ -57,20 +67,57 @@ std::string OutputOf(const std::string& command) {
 
 Finding CheckFile(const std::string& path) {
   if (::access(path.c_str(), R_OK) == 0) return {Finding::kGood, "data", path, ""};
-  return {Finding::kBad, "data", absl::StrCat(path, ": ", std::strerror(errno)),
-          "correct the path in the spec; paths are relative to the spec's own folder. Fashion-MNIST "
-          "is Debian's package dataset-fashion-mnist"};
+  std::string advice = "correct the path in the spec; paths are relative to the spec's own folder";
+  if (absl::StrContains(path, "fashion-mnist")) {
+    advice += ". Fashion-MNIST is Debian's package dataset-fashion-mnist";
+  }
+  return {Finding::kBad, "data", absl::StrCat(path, ": ", std::strerror(errno)), advice};
+}
+
+const char* LevelName(Finding::Level level) {
+  switch (level) {
+    case Finding::kGood:
+      return "ok";
+    case Finding::kNote:
+      return "note";
+    case Finding::kBad:
+      return "BAD";
+  }
+  return "";
 }
 
 }  // namespace
+
+std::string FindingsText(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& f : findings) {
+    absl::StrAppendFormat(&text, "%-5s %-16s %s\n", LevelName(f.level), f.what, Printable(f.seen));
+    if (!f.advice.empty()) absl::StrAppendFormat(&text, "%-22s -> %s\n", "", f.advice);
+  }
+  return text;
+}
+
+std::string FindingsJson(const std::vector<Finding>& findings) {
+  auto json = nlohmann::ordered_json::array();
+  for (const Finding& f : findings) {
+    json.push_back(
+        {{"level", LevelName(f.level)}, {"what", f.what}, {"seen", f.seen}, {"advice", f.advice}});
+  }
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+bool AllWell(const std::vector<Finding>& findings) {
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const Finding& f) { return f.level == Finding::kBad; });
+}
 
 Finding CheckProgram(const std::string& program, const std::string& directory) {
   const auto path = FindProgram(program, directory);
   if (!path.ok()) {
     return {Finding::kBad, program, std::string(path.status().message()),
-            "build them with: bazel build //server //worker"};
+            "build them with: bazel build //server:paceline-server //worker:paceline-worker"};
   }
-  const std::string version = OutputOf("'" + *path + "' --version 2>&1");
+  const std::string version = OutputOf(Quoted(*path) + " --version 2>&1");
   const std::string wanted = absl::StrCat(program, " ", kRelease);
   if (version != wanted) {
     return {Finding::kBad, program, absl::StrCat(*path, " says \"", version, "\""),
@@ -122,7 +169,8 @@ Finding CheckGpu() {
 Finding CheckLoopback() {
   const int error = BindLoopback(0);
   if (error == 0) return {Finding::kGood, "loopback", "ports can be listened at", ""};
-  return {Finding::kBad, "loopback", absl::StrCat("cannot listen on 127.0.0.1: ", std::strerror(error)),
+  return {Finding::kBad, "loopback",
+          absl::StrCat("cannot listen on 127.0.0.1: ", std::strerror(error)),
           "bring the loopback interface up: ip link set lo up"};
 }
 

@@ -1,8 +1,7 @@
-// What every command shares: its flags, how it reports an error, how it calls the fleet.
+// What every command shares: how it is added, its flags, how it reports an error.
 #ifndef PACELINE_CLI_COMMAND_H_
 #define PACELINE_CLI_COMMAND_H_
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,6 +27,9 @@ void AddCancel(CLI::App& app, int* exit_code);
 void AddMode(CLI::App& app, int* exit_code);
 void AddDoctor(CLI::App& app, int* exit_code);
 void AddCompletion(CLI::App& app, int* exit_code);
+
+// Empty if `address` is host:port, else what is wrong with it.
+std::string AddressError(const std::string& address);
 
 // --fleet (environment PACELINE_FLEET) and --json, as most commands have them.
 struct FleetFlags {

@@ -8,15 +8,15 @@ namespace paceline::cli {
 
 enum ExitCode {
   kOk = 0,
-  kJobFailed = 1,         // The job ended FAILED.
-  kUsage = 2,             // A flag, the spec or a name is wrong.
-  kUnreachable = 3,       // The fleet does not answer.
-  kJobCancelled = 4,      // The job ended CANCELLED.
-  kLocalFleet = 5,        // A program of the private fleet could not be started, or died.
-  kUnhealthy = 6,         // `doctor` found something that will not work.
-  kTimedOut = 7,          // `wait --timeout` is over and the job is not.
-  kInternal = 70,         // Something that should not happen.
-  kInterrupted = 130,     // Ctrl-C or SIGTERM.
+  kJobFailed = 1,      // The job ended FAILED.
+  kUsage = 2,          // A flag, the spec or a name is wrong.
+  kUnreachable = 3,    // The fleet does not answer.
+  kJobCancelled = 4,   // The job ended CANCELLED.
+  kLocalFleet = 5,     // A program of the private fleet could not be started, or died.
+  kUnhealthy = 6,      // `doctor` found something that will not work.
+  kTimedOut = 7,       // `wait --timeout` is over and the job is not.
+  kInternal = 70,      // Something that should not happen.
+  kInterrupted = 130,  // Ctrl-C or SIGTERM.
 };
 
 // The code for an error of a call to the fleet, or of a spec.
@@ -28,6 +28,7 @@ inline ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnimplemented:
       return kUsage;
     case absl::StatusCode::kUnavailable:

@@ -1,54 +1,78 @@
 #include "cli/follow.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "cli/render.h"
 #include "common/base/status_macros.h"
 
 namespace paceline::cli {
 namespace {
 
-// Passes on the events after `*after`. A coordinator that restarted counts from the start again.
-void PassEvents(ControlClient* control, const std::string& job, const FollowOptions& options,
-                uint64_t* after) {
+// How far the events have been passed on.
+struct Cursor {
+  uint64_t sequence = 0;
+  double unix_s = -std::numeric_limits<double>::infinity();
+  // A coordinator that restarts counts from 1 again, so everything is read again: what is not newer
+  // than this has been passed on before.
+  double known_until_unix_s = -std::numeric_limits<double>::infinity();
+
+  void StartAgain() {
+    sequence = 0;
+    known_until_unix_s = unix_s;
+  }
+};
+
+void PassEvents(const FollowCalls& calls, const std::string& job, const FollowOptions& options,
+                Cursor* cursor) {
   v1::ListEventsRequest request;
   request.set_job(job);
-  request.set_after(*after);
-  const auto reply = control->ListEvents(request, kCallTimeout);
-  if (!reply.ok()) return;  // The next describe says what is wrong.
-  for (const v1::Event& event : reply->events()) {
-    *after = event.sequence();
-    options.on_event(event);
+  while (true) {
+    request.set_after(cursor->sequence);
+    const auto reply = calls.list_events(request);
+    // Of an error the next describe says what is wrong.
+    if (!reply.ok() || reply->events().empty()) return;
+    for (const v1::Event& event : reply->events()) {
+      cursor->sequence = event.sequence();
+      cursor->unix_s = std::max(cursor->unix_s, event.unix_s());
+      if (event.unix_s() > cursor->known_until_unix_s) options.on_event(event);
+    }
   }
+}
+
+bool IsSilence(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 
 }  // namespace
 
-absl::StatusOr<v1::JobStatus> FollowJob(ControlClient* control, const std::string& job,
+absl::StatusOr<v1::JobStatus> FollowJob(const FollowCalls& calls, const std::string& job,
                                         const FollowOptions& options) {
   v1::DescribeJobRequest request;
   request.set_job(job);
-  uint64_t after = 0;
-  absl::Time answered = absl::Now();
+  Cursor events;
+  absl::Time answered = calls.now();
   while (true) {
     RETURN_IF_ERROR(options.check());
-    const auto status = control->DescribeJob(request, kCallTimeout);
-    const absl::Time now = absl::Now();
+    const auto status = calls.describe(request);
+    const absl::Time now = calls.now();
     if (status.ok()) {
       answered = now;
-      PassEvents(control, job, options, &after);
+      PassEvents(calls, job, options, &events);
       options.on_status(*status);
       if (HasEnded(status->state())) return *status;
-    } else if (!absl::IsUnavailable(status.status()) &&
-               !absl::IsDeadlineExceeded(status.status())) {
+    } else if (!IsSilence(status.status())) {
       return status.status();
-    } else if (now > answered + options.patience) {
-      return absl::UnavailableError(std::string(status.status().message()));
+    } else if (now >= answered + options.patience) {
+      return absl::UnavailableError(status.status().message());
+    } else {
+      events.StartAgain();
     }
-    if (now > options.deadline) {
+    if (now >= options.deadline) {
       return absl::DeadlineExceededError(absl::StrCat("job ", job, " has not ended"));
     }
-    absl::SleepFor(options.interval);
+    calls.sleep(std::min(options.interval, options.deadline - now));
   }
 }
 

@@ -4,8 +4,9 @@
 
 namespace paceline::cli {
 
-// From now on the two signals only set a flag; a third one of them ends the process as usual.
+// From now on the two signals only set a flag; the third time, one ends the process as usual.
 void CatchInterrupts();
+// Whether one has come.
 bool Interrupted();
 
 }  // namespace paceline::cli

@@ -8,9 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/command.h"
+#include "cli/fleet_call.h"
 #include "cli/follow.h"
 #include "cli/progress.h"
 #include "cli/render.h"
+#include "cli/result.h"
 #include "cli/spec_file.h"
 #include "client/control_client.h"
 #include "common/job/job_spec.h"
@@ -30,26 +32,25 @@ struct JobFlags {
   std::string mode;
 };
 
-int PrintEnded(const v1::JobStatus& job, bool json) {
+// As scripts or as people read it, with one end of line.
+void Print(bool json, const google::protobuf::Message& message, const std::string& text) {
   if (json) {
-    std::printf("%s\n", SummaryJson(job).c_str());
+    std::printf("%s\n", MessageJson(message).c_str());
   } else {
-    std::printf("%s", ResultText(job).c_str());
+    std::printf("%s", text.c_str());
   }
-  if (job.state() == v1::FINISHED) return kOk;
-  return job.state() == v1::CANCELLED ? kJobCancelled : kJobFailed;
 }
 
 int Wait(ControlClient* control, const JobFlags& flags) {
-  Progress progress(stderr, ::isatty(STDERR_FILENO) == 1);
+  Progress progress(stderr, [] { return TerminalColumns(stderr); });
   FollowOptions follow;
   if (flags.timeout_s > 0) follow.deadline = absl::Now() + absl::Seconds(flags.timeout_s);
   follow.on_status = [&](const v1::JobStatus& job) { progress.Show(job, absl::Now()); };
-  const auto job = FollowJob(control, flags.job, follow);
+  const auto job = FollowJob(CallsOf(control), flags.job, follow);
   progress.Finish();
-  if (job.ok()) return PrintEnded(*job, flags.fleet.json);
-  Fail(job.status());
-  return absl::IsDeadlineExceeded(job.status()) ? kTimedOut : ExitCodeOf(job.status());
+  if (job.ok()) return PrintResult(stdout, *job, flags.fleet.json, "");
+  const int code = Fail(job.status());
+  return absl::IsDeadlineExceeded(job.status()) ? kTimedOut : code;
 }
 
 int Submit(JobFlags flags) {
@@ -68,7 +69,7 @@ int Submit(JobFlags flags) {
     flags.job = reply->job();
     return Wait(&control, flags);
   }
-  std::printf("%s\n", flags.fleet.json ? MessageJson(*reply).c_str() : reply->job().c_str());
+  Print(flags.fleet.json, *reply, reply->job() + "\n");
   return kOk;
 }
 
@@ -77,14 +78,14 @@ int Status(const JobFlags& flags) {
   if (flags.job.empty()) {
     const auto fleet = control.DescribeFleet({}, kCallTimeout);
     if (!fleet.ok()) return Fail(fleet.status());
-    std::printf("%s\n", flags.fleet.json ? MessageJson(*fleet).c_str() : FleetText(*fleet).c_str());
+    Print(flags.fleet.json, *fleet, FleetText(*fleet));
     return kOk;
   }
   v1::DescribeJobRequest request;
   request.set_job(flags.job);
   const auto job = control.DescribeJob(request, kCallTimeout);
   if (!job.ok()) return Fail(job.status());
-  std::printf("%s\n", flags.fleet.json ? MessageJson(*job).c_str() : JobText(*job).c_str());
+  Print(flags.fleet.json, *job, JobText(*job));
   return kOk;
 }
 
@@ -92,7 +93,7 @@ int List(const JobFlags& flags) {
   ControlClient control(flags.fleet.fleet);
   const auto jobs = control.ListJobs({}, kCallTimeout);
   if (!jobs.ok()) return Fail(jobs.status());
-  std::printf("%s\n", flags.fleet.json ? MessageJson(*jobs).c_str() : JobListText(*jobs).c_str());
+  Print(flags.fleet.json, *jobs, JobListText(*jobs));
   return kOk;
 }
 
@@ -103,8 +104,7 @@ int Cancel(const JobFlags& flags) {
   request.set_reason(flags.reason);
   const auto reply = control.CancelJob(request, kCallTimeout);
   if (!reply.ok()) return Fail(reply.status());
-  std::printf("%s\n", flags.fleet.json ? MessageJson(*reply).c_str()
-                                       : absl::StrCat(flags.job, " is ", StateName(reply->state())).c_str());
+  Print(flags.fleet.json, *reply, absl::StrCat(flags.job, " is ", StateName(reply->state()), "\n"));
   return kOk;
 }
 
@@ -125,12 +125,9 @@ int Mode(const JobFlags& flags) {
   *request.mutable_consistency() = *consistency;
   const auto reply = control.SetConsistency(request, kCallTimeout);
   if (!reply.ok()) return Fail(reply.status());
-  std::printf("%s\n",
-              flags.fleet.json
-                  ? MessageJson(*reply).c_str()
-                  : absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
-                                 reply->segment(), ", once the work granted so far is applied")
-                        .c_str());
+  Print(flags.fleet.json, *reply,
+        absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
+                     reply->segment(), ", once the work granted so far is applied\n"));
   return kOk;
 }
 
@@ -155,6 +152,9 @@ void AddSubmit(CLI::App& app, int* exit_code) {
   command->add_flag("--wait", flags->wait, "then wait until it has ended");
   command->add_option("--submission-id", flags->submission_id,
                       "submitting twice with the same one makes one job");
+  command->footer(R"(Examples
+  paceline submit job.yaml --fleet 10.0.0.5:50051
+  paceline submit job.yaml --set train.epochs=20 --wait --json)");
   command->callback([flags, exit_code] { *exit_code = Submit(*flags); });
 }
 
@@ -164,12 +164,19 @@ void AddStatus(CLI::App& app, int* exit_code) {
       app, "status", "a job: progress, workers, partitions, who waits for whom; or the fleet",
       flags.get());
   AddJob(command, flags.get());
+  command->footer(R"(Examples
+  paceline status                               servers and workers of the fleet
+  paceline status least-squares-1               one job
+  paceline status least-squares-1 --json | jq .roster)");
   command->callback([flags, exit_code] { *exit_code = Status(*flags); });
 }
 
 void AddList(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<JobFlags>();
   CLI::App* command = AddJobCommand(app, "list", "the fleet's jobs", flags.get());
+  command->footer(R"(Examples
+  paceline list
+  paceline list --json | jq -r '.jobs[].job')");
   command->callback([flags, exit_code] { *exit_code = List(*flags); });
 }
 
@@ -180,6 +187,9 @@ void AddWait(CLI::App& app, int* exit_code) {
   AddJob(command, flags.get())->required();
   command->add_option("--timeout", flags->timeout_s, "give up after this many seconds")
       ->check(CLI::PositiveNumber);
+  command->footer(R"(Examples
+  paceline wait fashion-mnist-1 --timeout 600   exit status 7 if it takes longer
+  paceline wait fashion-mnist-1 --json > summary.json)");
   command->callback([flags, exit_code] {
     ControlClient control(flags->fleet.fleet);
     *exit_code = Wait(&control, *flags);
@@ -191,6 +201,8 @@ void AddCancel(CLI::App& app, int* exit_code) {
   CLI::App* command = AddJobCommand(app, "cancel", "end a job now", flags.get());
   AddJob(command, flags.get())->required();
   command->add_option("--reason", flags->reason, "for the job's record")->capture_default_str();
+  command->footer(R"(Example
+  paceline cancel fashion-mnist-1 --reason "wrong learning rate")");
   command->callback([flags, exit_code] { *exit_code = Cancel(*flags); });
 }
 
@@ -203,6 +215,9 @@ void AddMode(CLI::App& app, int* exit_code) {
       ->add_option("mode", flags->mode,
                    "as in the spec: sync, '{ssp: 3}', async, '{async: {max_staleness: 8}}'")
       ->required();
+  command->footer(R"(Examples
+  paceline mode fashion-mnist-1 async
+  paceline mode fashion-mnist-1 '{ssp: 3}')");
   command->callback([flags, exit_code] { *exit_code = Mode(*flags); });
 }
 

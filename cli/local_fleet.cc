@@ -23,13 +23,13 @@ namespace fs = std::filesystem;
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(20);
 
-std::string ReadFile(const std::string& path) {
+std::string Contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 std::string LastLines(const std::string& path, size_t count) {
-  const std::string text = ReadFile(path);
+  const std::string text = Contents(path);
   std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
   if (lines.size() > count) lines.erase(lines.begin(), lines.end() - count);
   return absl::StrJoin(lines, "\n");
@@ -54,14 +54,16 @@ absl::StatusOr<std::string> FindProgram(const std::string& program, const std::s
   }
   for (const fs::path& place : places) {
     const std::string candidate = (place / program).string();
+    std::error_code ignored;
+    if (!fs::is_regular_file(candidate, ignored)) continue;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   const std::string where =
-      !directory.empty() ? directory
-                         : absl::StrCat(places[0].string(), ", ", places[1].string(),
-                                        " or on the PATH");
-  return absl::NotFoundError(absl::StrCat("no executable ", program, " in ", where,
-                                          "; name its folder with --programs"));
+      !directory.empty()
+          ? directory
+          : absl::StrCat(places[0].string(), ", ", places[1].string(), " or on the PATH");
+  return absl::NotFoundError(
+      absl::StrCat("no executable ", program, " in ", where, "; name its folder with --programs"));
 }
 
 absl::Status LocalFleet::StartMember(const std::string& name, bool is_server,
@@ -75,6 +77,25 @@ absl::Status LocalFleet::StartMember(const std::string& name, bool is_server,
   return absl::OkStatus();
 }
 
+absl::Status LocalFleet::AwaitCoordinator(const std::string& port_file) {
+  Member& first = members_.front();
+  const absl::Time end = absl::Now() + kStartTimeout;
+  while (true) {
+    coordinator_ = std::string(absl::StripAsciiWhitespace(Contents(port_file)));
+    if (!coordinator_.empty()) return absl::OkStatus();
+    if (const auto ended = first.process->Ended(); ended.has_value()) {
+      return absl::InternalError(
+          absl::StrCat("server-0 ended at once (", *ended, "):\n", LastLines(first.log, 10)));
+    }
+    if (absl::Now() > end) {
+      return absl::InternalError(absl::StrCat("server-0 did not start listening in ",
+                                              absl::FormatDuration(kStartTimeout), "; see ",
+                                              first.log));
+    }
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+}
+
 absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(const LocalFleetOptions& options) {
   ASSIGN_OR_RETURN(const std::string server, FindProgram("paceline-server", options.programs));
   ASSIGN_OR_RETURN(const std::string worker, FindProgram("paceline-worker", options.programs));
@@ -82,34 +103,19 @@ absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(const LocalFleetOp
   fleet->directory_ = options.directory;
   const fs::path directory = options.directory;
   const std::string port_file = (directory / "coordinator.port").string();
-  fs::remove(port_file);
+  ::unlink(port_file.c_str());  // An earlier fleet's.
 
   RETURN_IF_ERROR(fleet->StartMember(
       "server-0", true,
       {server, "--id=server-0", "--listen=127.0.0.1:0", "--port-file=" + port_file,
        "--store=sqlite:" + (directory / "coordinator.db").string()}));
-  const absl::Time end = absl::Now() + kStartTimeout;
-  while (fleet->coordinator_.empty()) {
-    const Member& first = fleet->members_.front();
-    if (const auto ended = first.process->Ended(); ended.has_value()) {
-      return absl::InternalError(absl::StrCat("server-0 ended at once (", *ended, "):\n",
-                                              LastLines(first.log, 10)));
-    }
-    if (absl::Now() > end) {
-      return absl::InternalError(absl::StrCat("server-0 did not start listening in ",
-                                              absl::FormatDuration(kStartTimeout), "; see ",
-                                              first.log));
-    }
-    const std::string text = ReadFile(port_file);
-    fleet->coordinator_ = std::string(absl::StripAsciiWhitespace(text));
-    if (fleet->coordinator_.empty()) absl::SleepFor(absl::Milliseconds(5));
-  }
+  RETURN_IF_ERROR(fleet->AwaitCoordinator(port_file));
 
   for (int i = 1; i < options.servers; ++i) {
-    RETURN_IF_ERROR(fleet->StartMember(
-        absl::StrCat("server-", i), true,
-        {server, absl::StrCat("--id=server-", i), "--listen=127.0.0.1:0", "--roles=parameters",
-         "--join=" + fleet->coordinator_}));
+    RETURN_IF_ERROR(
+        fleet->StartMember(absl::StrCat("server-", i), true,
+                           {server, absl::StrCat("--id=server-", i), "--listen=127.0.0.1:0",
+                            "--roles=parameters", "--join=" + fleet->coordinator_}));
   }
   for (int i = 0; i < options.workers; ++i) {
     std::vector<std::string> arguments = {worker, absl::StrCat("--id=worker-", i),
@@ -137,10 +143,14 @@ std::vector<std::string> LocalFleet::Casualties() {
     const auto ended = member.process->Ended();
     if (!ended.has_value() || member.reported) continue;
     member.reported = true;
-    lost_server_ |= member.is_server;
     lines.push_back(absl::StrCat(member.name, " ended (", *ended, "); see ", member.log));
   }
   return lines;
+}
+
+bool LocalFleet::lost_server() const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const Member& m) { return m.is_server && m.reported; });
 }
 
 bool LocalFleet::lost_all_workers() const {

@@ -21,7 +21,7 @@ struct LocalFleetOptions {
   int workers = 1;
   // Logs, port files and the coordinator's store go here. Must exist.
   std::string directory;
-  // Where paceline-server and paceline-worker are; empty: FindPrograms().
+  // Where paceline-server and paceline-worker are; empty: as FindProgram looks.
   std::string programs;
   // Further flags of every worker.
   std::vector<std::string> worker_flags;
@@ -31,8 +31,11 @@ class LocalFleet {
  public:
   // Starts server-0 (which also coordinates), waits until it listens, then the others.
   static absl::StatusOr<std::unique_ptr<LocalFleet>> Start(const LocalFleetOptions& options);
+  ~LocalFleet() { Stop(); }
+  LocalFleet(const LocalFleet&) = delete;
+  LocalFleet& operator=(const LocalFleet&) = delete;
 
-  // Workers first, then servers, all in good order. The destructor does the same.
+  // Workers first, then servers, each asked with SIGTERM. The destructor does the same.
   void Stop();
 
   // host:port.
@@ -42,13 +45,15 @@ class LocalFleet {
   // 9); see <log>".
   std::vector<std::string> Casualties();
 
-  // Whether a server is among those that ended.
-  bool lost_server() const { return lost_server_; }
+  // Whether a server is among the casualties so far.
+  bool lost_server() const;
 
-  // Whether every worker has ended.
+  // Whether every worker is.
   bool lost_all_workers() const;
 
  private:
+  LocalFleet() = default;
+
   struct Member {
     std::string name;
     std::string log;
@@ -59,15 +64,16 @@ class LocalFleet {
 
   absl::Status StartMember(const std::string& name, bool is_server,
                            const std::vector<std::string>& arguments);
+  absl::Status AwaitCoordinator(const std::string& port_file);
 
   std::string directory_;
   std::string coordinator_;
-  bool lost_server_ = false;
   std::vector<Member> members_;
 };
 
-// The folder of `program`: beside this executable, in a sibling folder (server/, worker/) of it as a
-// build lays them out, or on the PATH. NotFound names the places looked at.
+// The path of `program`: in `directory` or, if that is empty, beside this executable, in a sibling
+// folder (server/, worker/) of it as a build lays them out, or on the PATH. NotFound names the
+// places looked at.
 absl::StatusOr<std::string> FindProgram(const std::string& program, const std::string& directory);
 
 }  // namespace paceline::cli

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/follow.h"
+#include "cli/fleet_call.h"
 #include "cli/interrupt.h"
 #include "cli/render.h"
 #include "client/control_client.h"
@@ -30,8 +30,7 @@ int Logs(const LogsFlags& flags) {
     if (!reply.ok()) return Fail(reply.status());
     for (const v1::Event& event : reply->events()) {
       request.set_after(event.sequence());
-      std::printf("%s\n",
-                  flags.fleet.json ? EventJson(event).c_str() : EventLine(event).c_str());
+      std::printf("%s\n", flags.fleet.json ? MessageJson(event).c_str() : EventLine(event).c_str());
     }
     std::fflush(stdout);
     if (!flags.follow) return kOk;
@@ -49,6 +48,9 @@ void AddLogs(CLI::App& app, int* exit_code) {
   AddFleetFlags(*command, &flags->fleet);
   command->add_option("job", flags->job, "the job, as submit and list name it");
   command->add_flag("-f,--follow", flags->follow, "go on as they happen, until Ctrl-C");
+  command->footer(R"(Examples
+  paceline logs -f                              the whole fleet, as it happens
+  paceline logs fashion-mnist-1 --json | jq -r 'select(.kind == "worker-expired")')");
   command->callback([flags, exit_code] { *exit_code = Logs(*flags); });
 }
 

@@ -1,6 +1,8 @@
 // paceline: run training jobs, on a private fleet or on a cluster.
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstdio>
+#include <exception>
 
 #include "cli/command.h"
 #include "common/base/version.h"
@@ -23,7 +25,8 @@ Exit status
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("Paceline: distributed training on a replicated parameter-server fleet.", "paceline");
+  CLI::App app("Paceline: distributed training on a replicated parameter-server fleet.",
+               "paceline");
   app.set_version_flag("--version", std::string("paceline ") + paceline::kRelease);
   app.require_subcommand(1);
   app.footer(kFooter);
@@ -40,6 +43,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? paceline::cli::kOk : paceline::cli::kUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "internal error: %s\n", error.what());
+    return paceline::cli::kInternal;
   }
   return exit_code;
 }

@@ -1,6 +1,8 @@
 // A child process of this one: its output in a file, and it never outlives us.
 //
-// Errors   Internal: fork, exec or the log file failed; the message has errno's text.
+// Errors   Internal: fork, exec or the log file failed; the message has errno's text, and no
+// process
+//          is left.
 // Threads  One object, one thread. Start only from the thread that lives as long as the process:
 //          Linux ends the child when the thread that started it ends.
 #ifndef PACELINE_CLI_PROCESS_H_

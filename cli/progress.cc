@@ -1,6 +1,10 @@
 #include "cli/progress.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,23 +15,34 @@ namespace {
 
 constexpr absl::Duration kPlainInterval = absl::Seconds(2);
 constexpr int kBarWidth = 24;
+constexpr int kUsualColumns = 80;
+
+std::string Bar(double share, int width) {
+  const int filled = static_cast<int>(share * width);
+  std::string bar(filled, '=');
+  if (filled < width) bar += '>';
+  bar.resize(width, ' ');
+  return bar;
+}
 
 }  // namespace
 
 std::string ProgressLine(const v1::JobStatus& job, int bar_width) {
   if (job.state() == v1::WAITING) {
-    return absl::StrCat("waiting: ", job.reason().empty() ? "for workers" : job.reason());
+    return absl::StrCat("waiting: ",
+                        job.reason().empty() ? "for workers" : Printable(job.reason()));
   }
-  const double total = static_cast<double>(std::max<uint64_t>(1, job.samples_total()));
+  // Bare parameters: the programs that push know how much there is to do.
+  if (job.samples_total() == 0) {
+    return absl::StrFormat("%s  version %d  %d workers", StateName(job.state()), job.version(),
+                           job.roster().members_size());
+  }
+  const double total = static_cast<double>(job.samples_total());
   const double done = std::min(1.0, static_cast<double>(job.samples()) / total);
-  const int filled = static_cast<int>(done * bar_width);
-  std::string bar(filled, '=');
-  if (filled < bar_width) bar += '>';
-  bar.resize(bar_width, ' ');
-  std::string line = absl::StrFormat(
-      "[%s] %3d%%  epoch %d/%d  loss %.4f", bar, static_cast<int>(done * 100),
-      std::min(job.epoch() + 1, job.spec().train().epochs()), job.spec().train().epochs(),
-      job.recent_loss());
+  const uint32_t epochs = job.spec().train().epochs();
+  std::string line = absl::StrFormat("[%s] %3d%%  epoch %d/%d  loss %.4f", Bar(done, bar_width),
+                                     static_cast<int>(done * 100),
+                                     std::min(job.epoch() + 1, epochs), epochs, job.recent_loss());
   const bool classifies = job.spec().model().loss() != v1::ModelSpec::MSE;
   if (classifies) absl::StrAppendFormat(&line, "  acc %.2f%%", 100 * job.epoch_accuracy());
   absl::StrAppendFormat(&line, "  %.0f samples/s", job.samples_per_s());
@@ -38,12 +53,34 @@ std::string ProgressLine(const v1::JobStatus& job, int bar_width) {
   return line;
 }
 
+std::string CutToColumns(const std::string& line, int columns) {
+  int taken = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool begins_character = (line[i] & 0xc0) != 0x80;
+    if (begins_character && ++taken > columns) return line.substr(0, i);
+  }
+  return line;
+}
+
+int TerminalColumns(std::FILE* out) {
+  const int file = ::fileno(out);
+  if (::isatty(file) != 1) return 0;
+  winsize size = {};
+  if (::ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualColumns;
+  return size.ws_col;
+}
+
+Progress::Progress(std::FILE* out, std::function<int()> columns)
+    : out_(out), columns_(std::move(columns)) {}
+
 void Progress::Show(const v1::JobStatus& job, absl::Time now) {
-  if (!terminal_) {
+  const int columns = columns_();
+  if (columns == 0) {
     if (now < shown_ + kPlainInterval) return;
     std::fprintf(out_, "%s\n", ProgressLine(job, kBarWidth).c_str());
   } else {
-    line_ = ProgressLine(job, kBarWidth);
+    // A line that fills the last column would wrap on some terminals.
+    line_ = CutToColumns(ProgressLine(job, kBarWidth), columns - 1);
     std::fprintf(out_, "\r\x1b[K%s", line_.c_str());
   }
   std::fflush(out_);

@@ -6,6 +6,7 @@
 #define PACELINE_CLI_PROGRESS_H_
 
 #include <cstdio>
+#include <functional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -16,11 +17,20 @@ namespace paceline::cli {
 // "[=====>    ]  48%  epoch 3/5  loss 0.3120  acc 88.90%  61200 samples/s  2.1 s left".
 std::string ProgressLine(const v1::JobStatus& job, int bar_width);
 
+// The longest beginning of `line` that takes at most `columns`, without half a UTF-8 character.
+std::string CutToColumns(const std::string& line, int columns);
+
+// The width of the terminal that `out` is; 0 if it is none.
+int TerminalColumns(std::FILE* out);
+
 class Progress {
  public:
-  // `terminal`: rewrite the line; else a whole line every two seconds.
-  Progress(std::FILE* out, bool terminal) : out_(out), terminal_(terminal) {}
+  // `columns` is asked before each line, as a terminal may be resized: rewrite one line of at most
+  // that width; 0: no terminal, so a whole line every two seconds.
+  Progress(std::FILE* out, std::function<int()> columns);
   ~Progress() { Finish(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
 
   void Show(const v1::JobStatus& job, absl::Time now);
 
@@ -32,8 +42,8 @@ class Progress {
 
  private:
   std::FILE* const out_;
-  const bool terminal_;
-  std::string line_;
+  const std::function<int()> columns_;
+  std::string line_;  // On the terminal now, without its end of line.
   absl::Time shown_ = absl::InfinitePast();
 };
 

@@ -16,6 +16,7 @@ namespace paceline::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
 
 // JSON has no NaN and no infinity.
 Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -36,23 +37,121 @@ std::vector<uint64_t> Staleness(const v1::JobStatus& job) {
 
 std::string BucketName(size_t bucket) {
   if (bucket <= 1) return absl::StrCat(bucket);
+  if (bucket >= 64) return absl::StrCat(uint64_t{1} << 63, "-");
   return absl::StrCat(uint64_t{1} << (bucket - 1), "-", (uint64_t{1} << bucket) - 1);
 }
 
 std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
 
-template <typename Worker>
-std::vector<std::string> TimeSplit(const Worker& report) {
+std::string StateAndReason(const v1::JobStatus& job) {
+  return absl::StrCat(StateName(job.state()), job.reason().empty() ? "" : ": ", job.reason());
+}
+
+std::string Traffic(const v1::JobStatus& job) {
+  return absl::StrCat(Bytes(job.bytes_pushed()), " pushed, ", Bytes(job.bytes_pulled()), " pulled");
+}
+
+// Columns of a terminal, if every character is one wide.
+size_t Width(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
+}
+
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+// The shares of a worker's time: computing, waiting, transferring.
+std::vector<std::string> TimeSplit(const v1::WorkerJobReport& report) {
   const double all = report.compute_s() + report.wait_s() + report.transfer_s();
-  if (all <= 0) return {"-", "-", "-"};
+  if (!(all > 0)) return {"-", "-", "-"};
   return {Percent(report.compute_s() / all), Percent(report.wait_s() / all),
           Percent(report.transfer_s() / all)};
+}
+
+// What is said of the job as a whole.
+Rows JobFacts(const v1::JobStatus& job) {
+  std::string mode = ConsistencyName(job.segment().consistency());
+  if (job.has_pending_consistency()) {
+    absl::StrAppend(&mode, " (changing to ", ConsistencyName(job.pending_consistency()), ")");
+  }
+  Rows facts = {
+      {"job", job.job()},
+      {"state", StateAndReason(job)},
+      {"consistency", mode},
+      {"progress", absl::StrFormat("epoch %d of %d, %d of %d samples, version %d", job.epoch(),
+                                   job.spec().train().epochs(), job.samples(), job.samples_total(),
+                                   job.version())},
+      {"speed",
+       absl::StrFormat("%.0f samples/s, %s so far", job.samples_per_s(), Duration(job.wall_s()))},
+      {"loss", absl::StrFormat("%.4f now, %.4f this epoch", job.recent_loss(), job.epoch_loss())},
+      {"traffic", Traffic(job)},
+  };
+  for (const v1::Evaluation& e : job.evaluations()) {
+    facts.push_back({e.final() ? "final eval" : "eval",
+                     absl::StrFormat("epoch %d: loss %.4f", e.epoch(), e.loss()) +
+                         (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});
+  }
+  return facts;
+}
+
+// What happened to its pushes that should not happen often.
+Rows PushFacts(const v1::JobStatus& job) {
+  Rows facts;
+  uint64_t duplicates = 0;
+  uint64_t stale = 0;
+  uint64_t invalid = 0;
+  for (const v1::PartitionReport& p : job.partitions()) {
+    duplicates += p.pushes_duplicate();
+    stale += p.pushes_refused_stale();
+    invalid += p.pushes_invalid();
+    if (p.last_invalid().empty()) continue;
+    facts.push_back({"refused", absl::StrCat("partition ", p.partition(), ": ", p.last_invalid())});
+  }
+  facts.push_back({"pushes", absl::StrCat(duplicates, " duplicate, ", stale, " too stale, ",
+                                          invalid, " invalid")});
+  if (!job.weights_sha256().empty()) facts.push_back({"weights_sha256", job.weights_sha256()});
+  return facts;
+}
+
+Rows WorkerRows(const v1::JobStatus& job) {
+  Rows rows = {{"WORKER", "STATE", "CLOCK", "SAMPLES", "COMPUTE", "WAIT", "TRANSFER"}};
+  for (const v1::WorkerStatus& w : job.workers()) {
+    const auto split = TimeSplit(w.report());
+    rows.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.state(),
+                    absl::StrCat(w.report().clock()), absl::StrCat(w.report().samples()), split[0],
+                    split[1], split[2]});
+  }
+  return rows;
+}
+
+// "2 waiting; w1: clock 7 of w3 on w3": the first one stands for all.
+std::string Waiting(const v1::PartitionReport& partition) {
+  if (partition.waits().empty()) return "";
+  const v1::Wait& wait = partition.waits(0);
+  return absl::StrCat(partition.waits_size(), " waiting; ", wait.worker(), ": ", wait.what(),
+                      wait.on().empty() ? "" : " on ", absl::StrJoin(wait.on(), ","));
+}
+
+Rows PartitionRows(const v1::JobStatus& job) {
+  Rows rows = {{"PARTITION", "SERVER", "TERM", "VERSION", "WAITING"}};
+  for (const v1::PartitionPlacement& place : job.placement()) {
+    const auto report = std::find_if(
+        job.partitions().begin(), job.partitions().end(),
+        [&](const v1::PartitionReport& p) { return p.partition() == place.partition(); });
+    const bool reported = report != job.partitions().end();
+    rows.push_back({absl::StrCat(place.partition()), place.server(), absl::StrCat(place.term()),
+                    reported ? absl::StrCat(report->version()) : "-",
+                    reported ? Waiting(*report) : ""});
+  }
+  return rows;
 }
 
 }  // namespace
 
 std::string StateName(v1::JobState state) {
-  return absl::AsciiStrToLower(v1::JobState_Name(state));
+  const std::string name = v1::JobState_Name(state);
+  return name.empty() ? absl::StrCat("state ", static_cast<int>(state))
+                      : absl::AsciiStrToLower(name);
 }
 
 bool HasEnded(v1::JobState state) {
@@ -65,10 +164,9 @@ std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
       return absl::StrCat("ssp(", consistency.ssp().staleness(), ")");
     case v1::ConsistencySpec::kAsync:
       if (!consistency.async().has_max_staleness()) return "async";
-      return absl::StrCat("async(max_staleness ", consistency.async().max_staleness(), ", ",
-                          absl::AsciiStrToLower(v1::AsyncMode::OnStale_Name(
-                              consistency.async().on_stale())),
-                          ")");
+      return absl::StrCat(
+          "async(max_staleness ", consistency.async().max_staleness(), ", ",
+          absl::AsciiStrToLower(v1::AsyncMode::OnStale_Name(consistency.async().on_stale())), ")");
     default:
       return "sync";
   }
@@ -77,7 +175,8 @@ std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
 std::string Bytes(double bytes) {
   static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
   int unit = 0;
-  while (bytes >= 1000 && unit < 5) {
+  // What "%.1f" would round up to 1000.0 belongs to the next unit.
+  while (bytes >= (unit == 0 ? 999.5 : 999.95) && unit < 5) {
     bytes /= 1000;
     ++unit;
   }
@@ -86,26 +185,37 @@ std::string Bytes(double bytes) {
 }
 
 std::string Duration(double seconds) {
+  constexpr double kDurationMax = 10000 * 86400.0;
   if (!std::isfinite(seconds) || seconds < 0) return "?";
-  if (seconds < 10) return absl::StrFormat("%.1f s", seconds);
+  if (seconds < 9.95) return absl::StrFormat("%.1f s", seconds);
+  if (seconds >= kDurationMax) return "over 10000 d";
   const int64_t whole = std::llround(seconds);
   if (whole < 60) return absl::StrCat(whole, " s");
   if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
-  return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
+  if (whole < 86400) return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
+  return absl::StrFormat("%d d %02d h", whole / 86400, whole / 3600 % 24);
+}
+
+std::string Printable(const std::string& text) {
+  std::string printable = text;
+  for (char& c : printable) {
+    if (absl::ascii_iscntrl(c)) c = '?';
+  }
+  return printable;
 }
 
 std::string Table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (size_t c = 0; c < row.size(); ++c) {
-      absl::StrAppend(&line, row[c]);
-      if (c + 1 < row.size()) line.append(widths[c] + 2 - row[c].size(), ' ');
+      absl::StrAppend(&line, Printable(row[c]));
+      if (c + 1 < row.size()) line.append(widths[c] + 2 - Width(row[c]), ' ');
     }
     absl::StripTrailingAsciiWhitespace(&line);
     absl::StrAppend(&text, line, "\n");
@@ -114,76 +224,20 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string JobText(const v1::JobStatus& job) {
-  std::vector<std::vector<std::string>> facts = {
-      {"job", job.job()},
-      {"state", StateName(job.state()) + (job.reason().empty() ? "" : ": " + job.reason())},
-      {"consistency", ConsistencyName(job.segment().consistency()) +
-                          (job.has_pending_consistency()
-                               ? " (changing to " + ConsistencyName(job.pending_consistency()) + ")"
-                               : "")},
-      {"progress", absl::StrFormat("epoch %d of %d, %d of %d samples, version %d", job.epoch(),
-                                   job.spec().train().epochs(), job.samples(),
-                                   job.samples_total(), job.version())},
-      {"speed", absl::StrFormat("%.0f samples/s, %s so far", job.samples_per_s(),
-                                Duration(job.wall_s()))},
-      {"loss", absl::StrFormat("%.4f now, %.4f this epoch", job.recent_loss(), job.epoch_loss())},
-      {"traffic", Bytes(job.bytes_pushed()) + " pushed, " + Bytes(job.bytes_pulled()) + " pulled"},
-  };
-  for (const v1::Evaluation& e : job.evaluations()) {
-    facts.push_back({e.final() ? "final eval" : "eval",
-                     absl::StrFormat("epoch %d: loss %.4f", e.epoch(), e.loss()) +
-                         (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});
-  }
-  uint64_t refused = 0;
-  uint64_t duplicates = 0;
-  for (const v1::PartitionReport& p : job.partitions()) {
-    refused += p.pushes_invalid();
-    duplicates += p.pushes_duplicate();
-    if (!p.last_invalid().empty()) {
-      facts.push_back({"refused", absl::StrCat("partition ", p.partition(), ": ", p.last_invalid())});
-    }
-  }
-  facts.push_back({"pushes", absl::StrCat(duplicates, " duplicates, ", refused, " invalid")});
-  if (!job.weights_sha256().empty()) facts.push_back({"weights_sha256", job.weights_sha256()});
-
-  std::vector<std::vector<std::string>> workers = {
-      {"WORKER", "STATE", "CLOCK", "SAMPLES", "COMPUTE", "WAIT", "TRANSFER"}};
-  for (const v1::WorkerStatus& w : job.workers()) {
-    const auto split = TimeSplit(w.report());
-    workers.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.state(),
-                       absl::StrCat(w.report().clock()), absl::StrCat(w.report().samples()),
-                       split[0], split[1], split[2]});
-  }
-  std::vector<std::vector<std::string>> partitions = {
-      {"PARTITION", "SERVER", "TERM", "VERSION", "WAITING"}};
-  for (int i = 0; i < job.placement_size(); ++i) {
-    const v1::PartitionPlacement& place = job.placement(i);
-    std::string version = "-";
-    std::string waiting;
-    for (const v1::PartitionReport& p : job.partitions()) {
-      if (p.partition() != place.partition()) continue;
-      version = absl::StrCat(p.version());
-      if (!p.waits().empty()) {
-        const v1::Wait& wait = p.waits(0);
-        waiting = absl::StrCat(p.waits_size(), " waiting; ", wait.worker(), ": ", wait.what(),
-                               wait.on().empty() ? "" : " on ", absl::StrJoin(wait.on(), ","));
-      }
-    }
-    partitions.push_back({absl::StrCat(place.partition()), place.server(),
-                          absl::StrCat(place.term()), version, waiting});
-  }
+  Rows facts = JobFacts(job);
+  for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
   std::string text = Table(facts);
+  const Rows workers = WorkerRows(job);
+  const Rows partitions = PartitionRows(job);
   if (workers.size() > 1) absl::StrAppend(&text, "\n", Table(workers));
   if (partitions.size() > 1) absl::StrAppend(&text, "\n", Table(partitions));
   return text;
 }
 
 std::string JobListText(const v1::ListJobsReply& jobs) {
-  std::vector<std::vector<std::string>> rows = {
-      {"JOB", "STATE", "MODE", "WORKERS", "EPOCH", "LOSS", "SAMPLES/S", "REASON"}};
+  Rows rows = {{"JOB", "STATE", "MODE", "WORKERS", "EPOCH", "LOSS", "SAMPLES/S", "REASON"}};
   for (const v1::JobStatus& job : jobs.jobs()) {
-    rows.push_back({job.job(), StateName(job.state()),
-                    ConsistencyName(job.segment().consistency()),
+    rows.push_back({job.job(), StateName(job.state()), ConsistencyName(job.segment().consistency()),
                     absl::StrCat(job.roster().members_size(), "/", job.spec().fleet().workers()),
                     absl::StrCat(job.epoch(), "/", job.spec().train().epochs()),
                     absl::StrFormat("%.4f", job.recent_loss()),
@@ -193,14 +247,13 @@ std::string JobListText(const v1::ListJobsReply& jobs) {
 }
 
 std::string FleetText(const v1::FleetStatus& fleet) {
-  std::vector<std::vector<std::string>> servers = {
-      {"SERVER", "ADDRESS", "STATE", "PARTITIONS", "ELEMENTS", "PID"}};
+  Rows servers = {{"SERVER", "ADDRESS", "STATE", "PARTITIONS", "ELEMENTS", "PID"}};
   for (const v1::ServerStatus& s : fleet.servers()) {
     servers.push_back({absl::StrCat(s.server().id(), "#", s.server().incarnation()), s.address(),
                        s.state(), absl::StrCat(s.partitions()), absl::StrCat(s.elements()),
                        absl::StrCat(s.pid())});
   }
-  std::vector<std::vector<std::string>> workers = {{"WORKER", "HOST", "STATE", "JOB", "PID"}};
+  Rows workers = {{"WORKER", "HOST", "STATE", "JOB", "PID"}};
   for (const v1::WorkerStatus& w : fleet.workers()) {
     workers.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.host(),
                        w.state(), w.job(), absl::StrCat(w.pid())});
@@ -209,32 +262,32 @@ std::string FleetText(const v1::FleetStatus& fleet) {
                       "\n", Table(workers));
 }
 
-std::string ResultText(const v1::JobStatus& job) {
-  std::vector<std::vector<std::string>> rows = {
+std::string ResultText(const v1::JobStatus& job, const std::string& run_directory) {
+  Rows rows = {
       {"job", job.job()},
-      {"result", StateName(job.state()) + (job.reason().empty() ? "" : ": " + job.reason())},
+      {"result", StateAndReason(job)},
       {"mode", ConsistencyName(job.segment().consistency())},
       {"fleet", absl::StrCat(job.spec().fleet().servers(), " servers, ",
                              job.spec().fleet().workers(), " workers")},
-      {"samples", absl::StrFormat("%d in %s (%.0f a second)", job.samples(),
-                                  Duration(job.wall_s()), job.samples_per_s())},
+      {"samples", absl::StrFormat("%d in %s (%.0f a second)", job.samples(), Duration(job.wall_s()),
+                                  job.samples_per_s())},
       {"train loss", absl::StrFormat("%.4f", job.epoch_loss())},
   };
   if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
     rows.push_back({"eval loss", absl::StrFormat("%.4f", e->loss())});
     if (e->has_accuracy()) rows.push_back({"eval accuracy", Percent(e->accuracy())});
   }
-  rows.push_back(
-      {"traffic", Bytes(job.bytes_pushed()) + " pushed, " + Bytes(job.bytes_pulled()) + " pulled"});
+  rows.push_back({"traffic", Traffic(job)});
   if (!job.weights_sha256().empty()) rows.push_back({"weights_sha256", job.weights_sha256()});
+  if (!run_directory.empty()) rows.push_back({"run directory", run_directory});
   return Table(rows);
 }
 
 std::string EventLine(const v1::Event& event) {
-  const absl::Time when = absl::FromUnixMicros(static_cast<int64_t>(event.unix_s() * 1e6));
+  const absl::Time when = absl::UnixEpoch() + absl::Seconds(event.unix_s());
   return absl::StrCat(absl::FormatTime("%H:%M:%E3S", when, absl::LocalTimeZone()), " ",
-                      event.kind(), event.subject().empty() ? "" : " ", event.subject(), ": ",
-                      event.message());
+                      Printable(event.kind()), event.subject().empty() ? "" : " ",
+                      Printable(event.subject()), ": ", Printable(event.message()));
 }
 
 std::string MessageJson(const google::protobuf::Message& message) {
@@ -279,12 +332,12 @@ std::string SummaryJson(const v1::JobStatus& job) {
   json["weights_sha256"] = job.weights_sha256();
   json["spec_sha256"] = job.spec_sha256();
   json["version"] = job.release();
-  return json.dump(2);
+  return Dump(json, 2);
 }
 
 std::string MetricsJson(const v1::JobStatus& job, double unix_s) {
   Json json = Json::object();
-  json["unix_s"] = unix_s;
+  json["unix_s"] = Number(unix_s);
   json["wall_s"] = Number(job.wall_s());
   json["state"] = StateName(job.state());
   json["epoch"] = job.epoch();
@@ -297,17 +350,17 @@ std::string MetricsJson(const v1::JobStatus& job, double unix_s) {
   json["workers"] = job.roster().members_size();
   json["bytes_pushed"] = job.bytes_pushed();
   json["bytes_pulled"] = job.bytes_pulled();
-  return json.dump();
+  return Dump(json, -1);
 }
 
 std::string EventJson(const v1::Event& event) {
   Json json = Json::object();
-  json["unix_s"] = event.unix_s();
+  json["unix_s"] = Number(event.unix_s());
   json["job"] = event.job();
   json["kind"] = event.kind();
   json["subject"] = event.subject();
   json["message"] = event.message();
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Dump(json, -1);
 }
 
 }  // namespace paceline::cli

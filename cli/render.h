@@ -1,5 +1,7 @@
 // What people and scripts read: jobs as tables, lines and JSON. Pure text, no terminal.
 //
+// Errors   None: control characters in outside text show as '?', and in JSON a number that is not
+//          finite is null and a byte that is not UTF-8 is U+FFFD.
 // Units    Times in seconds, rates per second, bytes in bytes (JSON) or scaled (text).
 #ifndef PACELINE_CLI_RENDER_H_
 #define PACELINE_CLI_RENDER_H_
@@ -18,11 +20,14 @@ bool HasEnded(v1::JobState state);
 // "sync", "ssp(3)", "async", "async(max_staleness 8, damp)".
 std::string ConsistencyName(const v1::ConsistencySpec& consistency);
 
-// "950 B", "12.3 MB".
+// Powers of 1000: "950 B", "12.3 MB".
 std::string Bytes(double bytes);
-// "43 s", "2 min 05 s", "1 h 02 min".
+// "3.2 s", "43 s", "2 min 05 s", "1 h 02 min", "3 d 04 h"; "?" for what is no duration.
 std::string Duration(double seconds);
-// Left-aligned columns, two spaces apart; the first row is the header.
+// `text` with '?' for every control character, so that it stays on its line and off the terminal's
+// controls.
+std::string Printable(const std::string& text);
+// Left-aligned columns, two spaces apart, a line for each row.
 std::string Table(const std::vector<std::vector<std::string>>& rows);
 
 // Everything `paceline status JOB` shows.
@@ -31,8 +36,9 @@ std::string JobText(const v1::JobStatus& job);
 std::string JobListText(const v1::ListJobsReply& jobs);
 // Servers and workers.
 std::string FleetText(const v1::FleetStatus& fleet);
-// What `paceline run` prints at the end.
-std::string ResultText(const v1::JobStatus& job);
+// What `paceline run` and `paceline wait` print at the end; with the folder of the run's files, if
+// there is one.
+std::string ResultText(const v1::JobStatus& job, const std::string& run_directory);
 // "12:03:04.567 worker-joined worker-1: ..."
 std::string EventLine(const v1::Event& event);
 
@@ -42,6 +48,7 @@ std::string MessageJson(const google::protobuf::Message& message);
 std::string SummaryJson(const v1::JobStatus& job);
 // One line of metrics.jsonl.
 std::string MetricsJson(const v1::JobStatus& job, double unix_s);
+// One line of events.jsonl.
 std::string EventJson(const v1::Event& event);
 
 }  // namespace paceline::cli

@@ -8,11 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/command.h"
+#include "cli/fleet_call.h"
 #include "cli/follow.h"
 #include "cli/interrupt.h"
 #include "cli/local_fleet.h"
 #include "cli/progress.h"
 #include "cli/render.h"
+#include "cli/result.h"
 #include "cli/run_directory.h"
 #include "cli/safetensors.h"
 #include "cli/spec_file.h"
@@ -33,10 +35,14 @@ struct RunFlags {
   bool plain = false;
 };
 
-// A job that its only servers or all its workers have left will never end.
+// A job that a server or all workers have left will never end.
 absl::Status CheckFleet(LocalFleet* fleet, Progress* progress) {
   if (Interrupted()) return absl::CancelledError("interrupted");
   for (const std::string& line : fleet->Casualties()) progress->Say(line);
+  if (fleet->lost_server()) {
+    return absl::InternalError(
+        "a server of the private fleet has ended, and its partitions with it");
+  }
   if (fleet->lost_all_workers()) {
     return absl::InternalError("every worker of the private fleet has ended");
   }
@@ -47,21 +53,52 @@ absl::Status SaveModel(const std::string& coordinator, const v1::JobStatus& job,
                        const std::string& path) {
   ASSIGN_OR_RETURN(auto client, ParameterClient::Open({coordinator, job.job(), "paceline-run"}));
   ASSIGN_OR_RETURN(const std::vector<float> parameters, client->Pull());
-  return WriteSafetensors(path, client->parameters(), parameters,
-                          {{"job", job.job()},
-                           {"paceline", job.release()},
-                           {"weights_sha256", job.weights_sha256()}});
+  return WriteSafetensors(
+      path, client->parameters(), parameters,
+      {{"job", job.job()}, {"paceline", job.release()}, {"weights_sha256", job.weights_sha256()}});
 }
 
-int Report(const RunFlags& flags, const v1::JobStatus& job, const RunDirectory& directory) {
-  if (flags.json) {
-    std::printf("%s\n", SummaryJson(job).c_str());
-  } else {
-    std::printf("\n%s%s", ResultText(job).c_str(),
-                Table({{"run directory", directory.path()}}).c_str());
-  }
-  if (job.state() == v1::FINISHED) return kOk;
-  return job.state() == v1::CANCELLED ? kJobCancelled : kJobFailed;
+// Silence of a private fleet means that it broke.
+int FailFleet(const absl::Status& status) {
+  const int code = Fail(status);
+  if (absl::IsCancelled(status)) return kInterrupted;
+  return code == kUnreachable || code == kInternal ? kLocalFleet : code;
+}
+
+LocalFleetOptions FleetOptions(const RunFlags& flags, const v1::JobSpec& spec,
+                               const RunDirectory& directory) {
+  LocalFleetOptions options;
+  options.servers = static_cast<int>(spec.fleet().servers());
+  options.workers = static_cast<int>(spec.fleet().workers());
+  options.directory = directory.logs();
+  options.programs = flags.programs;
+  options.worker_flags = flags.worker_flags;
+  return options;
+}
+
+// Submits the job and stays with it until it has ended.
+absl::StatusOr<v1::JobStatus> Train(const v1::JobSpec& spec, LocalFleet* fleet,
+                                    RunDirectory* directory, Progress* progress) {
+  ControlClient control(fleet->coordinator());
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = spec;
+  request.set_submission_id(absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
+  ASSIGN_OR_RETURN(const v1::SubmitJobReply submitted, control.SubmitJob(request, kCallTimeout));
+
+  FollowOptions follow;
+  follow.on_status = [&](const v1::JobStatus& job) {
+    const absl::Time now = absl::Now();
+    directory->AddMetrics(job, absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+    progress->Show(job, now);
+  };
+  follow.on_event = [&](const v1::Event& event) {
+    directory->AddEvent(event);
+    if (event.kind() == "worker-expired" || event.kind() == "push-invalid") {
+      progress->Say(EventLine(event));
+    }
+  };
+  follow.check = [&] { return CheckFleet(fleet, progress); };
+  return FollowJob(CallsOf(&control), submitted.job(), follow);
 }
 
 int Run(const RunFlags& flags) {
@@ -71,47 +108,19 @@ int Run(const RunFlags& flags) {
   if (!directory.ok()) return Fail(directory.status());
 
   CatchInterrupts();
-  LocalFleetOptions options;
-  options.servers = static_cast<int>(spec->fleet().servers());
-  options.workers = static_cast<int>(spec->fleet().workers());
-  options.directory = (*directory)->logs();
-  options.programs = flags.programs;
-  options.worker_flags = flags.worker_flags;
+  const LocalFleetOptions options = FleetOptions(flags, *spec, **directory);
   const auto fleet = LocalFleet::Start(options);
   if (!fleet.ok()) {
     Fail(fleet.status());
     return kLocalFleet;
   }
-
-  Progress progress(stderr, !flags.plain && ::isatty(STDERR_FILENO) == 1);
+  Progress progress(stderr, [&] { return flags.plain ? 0 : TerminalColumns(stderr); });
   progress.Say(absl::StrCat("fleet: ", options.servers, " servers, ", options.workers,
                             " workers; coordinator at ", (*fleet)->coordinator()));
-  ControlClient control((*fleet)->coordinator());
-  v1::SubmitJobRequest request;
-  *request.mutable_spec() = *spec;
-  request.set_submission_id(absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
-  const auto submitted = control.SubmitJob(request, kCallTimeout);
-  if (!submitted.ok()) return Fail(submitted.status());
 
-  FollowOptions follow;
-  follow.on_status = [&](const v1::JobStatus& job) {
-    const absl::Time now = absl::Now();
-    (*directory)->AddMetrics(job, absl::ToDoubleSeconds(now - absl::UnixEpoch()));
-    progress.Show(job, now);
-  };
-  follow.on_event = [&](const v1::Event& event) {
-    (*directory)->AddEvent(event);
-    if (event.kind() == "worker-expired" || event.kind() == "push-invalid") {
-      progress.Say(EventLine(event));
-    }
-  };
-  follow.check = [&] { return CheckFleet(fleet->get(), &progress); };
-  const auto job = FollowJob(&control, submitted->job(), follow);
+  const auto job = Train(*spec, fleet->get(), directory->get(), &progress);
   progress.Finish();
-  if (!job.ok()) {
-    Fail(job.status());
-    return absl::IsCancelled(job.status()) ? kInterrupted : kLocalFleet;
-  }
+  if (!job.ok()) return FailFleet(job.status());
   if (job->state() == v1::FINISHED) {
     const absl::Status saved = SaveModel((*fleet)->coordinator(), *job, (*directory)->model());
     if (!saved.ok()) return Fail(saved);
@@ -119,7 +128,7 @@ int Run(const RunFlags& flags) {
   const absl::Status written = (*directory)->WriteSummary(SummaryJson(*job));
   if (!written.ok()) return Fail(written);
   (*fleet)->Stop();
-  return Report(flags, *job, **directory);
+  return PrintResult(stdout, *job, flags.json, (*directory)->path());
 }
 
 }  // namespace
@@ -132,8 +141,9 @@ void AddRun(CLI::App& app, int* exit_code) {
   AddSetFlag(*command, &flags->overrides);
   command->add_option("--run-dir", flags->directory,
                       "where the run's files go; default: runs/<name>-<date>-<time>");
-  command->add_option("--programs", flags->programs,
-                      "folder of paceline-server and paceline-worker; default: beside this program");
+  command->add_option(
+      "--programs", flags->programs,
+      "folder of paceline-server and paceline-worker; default: beside this program");
   command
       ->add_option("--worker-flag", flags->worker_flags,
                    "a flag for every worker, such as --worker-flag=--backend=cpu; may be repeated")
@@ -141,6 +151,10 @@ void AddRun(CLI::App& app, int* exit_code) {
       ->take_all();
   command->add_flag("--json", flags->json, "print the summary as JSON on standard output");
   command->add_flag("--plain", flags->plain, "plain progress lines, also on a terminal");
+  command->footer(R"(Examples
+  paceline run examples/fashion-mnist/job.yaml
+  paceline run job.yaml --set fleet.workers=4 --set 'consistency={ssp: 3}'
+  paceline run job.yaml --run-dir runs/first --json | jq .eval.accuracy)");
   command->callback([flags, exit_code] { *exit_code = Run(*flags); });
 }
 

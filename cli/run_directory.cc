@@ -12,23 +12,30 @@
 
 namespace paceline::cli {
 
+namespace {
+
 namespace fs = std::filesystem;
+
+// runs/<name>-<date>-<time>, with a number behind it if that is taken.
+std::string FreshFolder(const std::string& name) {
+  const std::string stem = absl::StrCat(
+      "runs/", name, "-", absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(), absl::LocalTimeZone()));
+  std::string folder = stem;
+  std::error_code error;
+  for (int i = 2; fs::exists(folder, error); ++i) folder = absl::StrCat(stem, "-", i);
+  return folder;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Create(const std::string& path,
                                                                    const v1::JobSpec& spec) {
-  std::string folder = path;
-  if (folder.empty()) {
-    const std::string stem = absl::StrCat(
-        "runs/", spec.name(), "-",
-        absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(), absl::LocalTimeZone()));
-    folder = stem;
-    for (int i = 2; fs::exists(folder); ++i) folder = absl::StrCat(stem, "-", i);
-  }
-  if (fs::exists(fs::path(folder) / "spec.yaml")) {
+  const std::string folder = path.empty() ? FreshFolder(spec.name()) : path;
+  std::error_code error;
+  if (fs::exists(fs::path(folder) / "spec.yaml", error)) {
     return absl::AlreadyExistsError(
         absl::StrCat(folder, " holds a run already; name another folder with --run-dir"));
   }
-  std::error_code error;
   fs::create_directories(fs::path(folder) / "logs", error);
   if (error) {
     return absl::InvalidArgumentError(
@@ -48,6 +55,11 @@ void RunDirectory::AddMetrics(const v1::JobStatus& job, double unix_s) {
 void RunDirectory::AddEvent(const v1::Event& event) { events_ << EventJson(event) << std::endl; }
 
 absl::Status RunDirectory::WriteSummary(const std::string& json) {
+  if (!metrics_ || !events_) {
+    return absl::ResourceExhaustedError(absl::StrCat("cannot write ", path_,
+                                                     !metrics_ ? "/metrics.jsonl" : "/events.jsonl",
+                                                     "; is the disk full?"));
+  }
   return WriteFileAtomically(path_ + "/summary.json", json + "\n");
 }
 

@@ -1,7 +1,8 @@
 // What a run leaves behind, as plain files: spec.yaml, metrics.jsonl, events.jsonl, summary.json,
 // model.safetensors, and the logs of its processes in logs/.
 //
-// Errors   The system's, with the path.
+// Errors   AlreadyExists: the folder holds a run. InvalidArgument: it cannot be made.
+//          ResourceExhausted: a line could not be written. Else the system's, with the path.
 // Threads  One object, one thread.
 #ifndef PACELINE_CLI_RUN_DIRECTORY_H_
 #define PACELINE_CLI_RUN_DIRECTORY_H_
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,8 +20,7 @@ namespace paceline::cli {
 
 class RunDirectory {
  public:
-  // Makes `path` (empty: runs/<name>-<date>-<time>) with the spec in it. AlreadyExists: the folder
-  // holds a run.
+  // Makes `path` (empty: runs/<name>-<date>-<time>) with the spec in it.
   static absl::StatusOr<std::unique_ptr<RunDirectory>> Create(const std::string& path,
                                                               const v1::JobSpec& spec);
 
@@ -27,8 +28,10 @@ class RunDirectory {
   std::string logs() const { return path_ + "/logs"; }
   std::string model() const { return path_ + "/model.safetensors"; }
 
+  // A line each in metrics.jsonl and events.jsonl; WriteSummary says if one could not be written.
   void AddMetrics(const v1::JobStatus& job, double unix_s);
   void AddEvent(const v1::Event& event);
+  // summary.json, the last of the files.
   absl::Status WriteSummary(const std::string& json);
 
  private:

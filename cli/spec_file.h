@@ -1,4 +1,6 @@
 // A spec as the commands take it: a file, and --set on top.
+//
+// Errors   InvalidArgument: as ParseJobSpec, or more than 1 MiB. Else the system's, with the path.
 #ifndef PACELINE_CLI_SPEC_FILE_H_
 #define PACELINE_CLI_SPEC_FILE_H_
 

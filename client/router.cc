@@ -51,9 +51,9 @@ absl::Status Router::Update(const v1::JobDirective& directive, std::vector<uint3
   for (int i = 0; i < directive.placement_size(); ++i) {
     const v1::PartitionPlacement& place = directive.placement(i);
     if (place.partition() != static_cast<uint32_t>(i)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("job ", directive.job(), ": entry ", i, " of the placement is partition ",
-                       place.partition(), ", wanted partition ", i));
+      return absl::InvalidArgumentError(absl::StrCat("job ", directive.job(), ": entry ", i,
+                                                     " of the placement is partition ",
+                                                     place.partition(), ", wanted partition ", i));
     }
     routes[i].address = place.address();
     routes[i].term = place.term();

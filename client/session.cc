@@ -19,10 +19,10 @@ bool HasEnded(v1::JobState state) {
 // One request to one partition, repeated until it is answered.
 struct Attempt {
   Method method = Method::kPull;
-  size_t batch = 0;      // kPush, kExchange: which of the operation's batches it carries.
+  size_t batch = 0;  // kPush, kExchange: which of the operation's batches it carries.
   bool answered = false;
-  uint64_t call = 0;     // The call under way, 0: none.
-  absl::Time wake;       // With a call: when it is taken for lost. Without: when to send.
+  uint64_t call = 0;       // The call under way, 0: none.
+  absl::Time wake;         // With a call: when it is taken for lost. Without: when to send.
   bool refreshes = false;  // The next directive may send it earlier.
   std::optional<Backoff> backoff;
 };
@@ -138,8 +138,8 @@ absl::Status Session::Impl::OnDirective(absl::Time now, const v1::JobDirective& 
   segment_ = directive.segment().index();
   if (operation_ == nullptr) return absl::OkStatus();
   if (segment_changed) {
-    Finish(absl::AbortedError(
-        absl::StrCat("job ", job_, " has gone on to segment ", segment_, ": read and compute anew")));
+    Finish(absl::AbortedError(absl::StrCat("job ", job_, " has gone on to segment ", segment_,
+                                           ": read and compute anew")));
     return absl::OkStatus();
   }
 
@@ -331,10 +331,9 @@ void Session::Impl::OnFailure(absl::Time now, Place place, const absl::Status& s
   Attempt& attempt = part.attempts[place.attempt];
   const Remedy remedy = RemedyFor(status.code());
   if (remedy != Remedy::kRetry && remedy != Remedy::kRefresh) {
-    Finish(absl::Status(status.code(),
-                        absl::StrCat("partition ", place.partition, " of job ", job_, " at ",
-                                     router[place.partition].address, ": ",
-                                     std::string(status.message()))));
+    Finish(absl::Status(status.code(), absl::StrCat("partition ", place.partition, " of job ", job_,
+                                                    " at ", router[place.partition].address, ": ",
+                                                    std::string(status.message()))));
     return;
   }
   if (!attempt.backoff.has_value()) {
@@ -389,8 +388,8 @@ absl::Status Session::Impl::CheckAnswer(uint32_t partition, Method method,
   if (operation_->wants_parameters()) {
     const uint64_t seen = answer.parameters == nullptr ? 0 : answer.parameters->elements();
     if (seen != route.elements) {
-      return absl::DataLossError(absl::StrCat(where(), ": an answer with ", seen,
-                                              " elements, wanted ", route.elements));
+      return absl::DataLossError(
+          absl::StrCat(where(), ": an answer with ", seen, " elements, wanted ", route.elements));
     }
   }
   const std::optional<uint64_t>& exact = operation_->parts[partition].exact_version;
@@ -415,8 +414,7 @@ void Session::Impl::Accept(uint32_t partition, const CallResult& answer) {
     bytes_pulled += from.size() * sizeof(float);
   }
   operation_->result.duplicates += answer.header.duplicate() ? 1 : 0;
-  operation_->result.staleness =
-      std::max(operation_->result.staleness, answer.header.staleness());
+  operation_->result.staleness = std::max(operation_->result.staleness, answer.header.staleness());
   Close(&part);
   part.done = true;
   --operation_->undone;

@@ -11,9 +11,9 @@
 // Units    Versions and clocks as in docs/protocol.md.
 // Errors   An operation ends with one status:
 //            OK                   every partition has answered.
-//            ABORTED              a push was too stale, or a version is gone: read and compute anew.
-//            CANCELLED            the job has ended.
-//            INVALID_ARGUMENT and other refusals: repeating changes nothing.
+//            ABORTED              a push was too stale, or a version is gone: read and compute
+//            anew. CANCELLED            the job has ended. INVALID_ARGUMENT and other refusals:
+//            repeating changes nothing.
 //          Anything else is repeated, for as long as the job has not ended.
 // Threads  One object, one thread. Blocks handed out may be released by any thread.
 // Source   docs/protocol.md.

@@ -38,8 +38,7 @@ void AddServerFlags(CLI::App* app, ServerOptions* server, Words* words) {
                         "host:port that workers reach it at (default: as --listen); port 0 is the "
                         "one listened at"));
   Named(app->add_option("--id", server->id,
-                        "name of this server, unique in the fleet (default: the advertised "
-                        "address)"));
+                        "name of this server, unique in the fleet (default: <host name>-<port>)"));
   Named(app->add_option("--roles", words->roles,
                         "coordinator, parameters, or both with a comma (default: both, or "
                         "parameters with --join)"))
@@ -104,7 +103,8 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
   CLI::App app("Holds parameters, coordinates a fleet, or both.", kProgram);
   app.set_version_flag("--version", absl::StrCat(kProgram, " ", kRelease));
   app.footer(
-      "Each flag may also be given as PACELINE_SERVER_<NAME> in the environment.\n"
+      "Each flag may also be given in the file of --config, or else in the environment as\n"
+      "PACELINE_SERVER_<NAME>.\n"
       "Exit codes: 0 ended by SIGTERM or SIGINT; 1 could not start; 2 wrong command line.");
   AddServerFlags(&app, &flags.server, &words);
   AddProgramFlags(&app, &flags, &words);

@@ -23,7 +23,8 @@ struct Flags {
   std::string answer;
 };
 
-// A flag counts before its environment variable (PACELINE_SERVER_<NAME>), that before the file.
+// A flag counts before the configuration file, that before the environment
+// (PACELINE_SERVER_<NAME>).
 absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv);
 
 }  // namespace paceline

@@ -79,22 +79,25 @@ TEST_CASE("a server that joins another is no coordinator unless told so") {
   CHECK(Parse({"--roles", "coordinator,parameters"})->server.parameters);
 }
 
-TEST_CASE("a flag counts before the environment, the environment before the file") {
+TEST_CASE("a flag counts before the file, the file before the environment") {
   std::string path = std::filesystem::temp_directory_path() / "paceline-flags-XXXXXX";
   REQUIRE(mkdtemp(path.data()) != nullptr);
   const std::string file = path + "/server.toml";
   REQUIRE(WriteFileAtomically(file, "listen = \"a:1\"\nid = \"from-file\"\nlease-ms = 700\n").ok());
   setenv("PACELINE_SERVER_LISTEN", "b:2", 1);
   setenv("PACELINE_SERVER_LEASE_MS", "800", 1);
+  setenv("PACELINE_SERVER_SYNC_INTERVAL_MS", "30", 1);
 
   const auto flags = Parse({"--config", file.c_str(), "--listen", "c:3"});
   unsetenv("PACELINE_SERVER_LISTEN");
   unsetenv("PACELINE_SERVER_LEASE_MS");
+  unsetenv("PACELINE_SERVER_SYNC_INTERVAL_MS");
   std::filesystem::remove_all(path);
 
   REQUIRE(flags.ok());
   CHECK(flags->server.listen == "c:3");
-  CHECK(flags->server.lease == absl::Milliseconds(800));
+  CHECK(flags->server.lease == absl::Milliseconds(700));
+  CHECK(flags->server.sync_interval == absl::Milliseconds(30));
   CHECK(flags->server.id == "from-file");
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 
@@ -96,6 +97,15 @@ absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen, absl::stri
                                                    " stands for every host; wanted this one's"));
   }
   return endpoint.ToString();
+}
+
+std::string DefaultServerId(const Endpoint& listen) {
+  constexpr size_t kHostCharactersMax = 48;
+  std::string host = HostName().substr(0, kHostCharactersMax);
+  for (char& c : host) {
+    if (!absl::ascii_isalnum(c) && c != '.' && c != '_') c = '-';
+  }
+  return absl::StrCat(host, "-", listen.port);
 }
 
 }  // namespace paceline

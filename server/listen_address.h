@@ -23,6 +23,9 @@ absl::Status CheckFree(const Endpoint& listen);
 // is not host:port.
 absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen, absl::string_view advertise);
 
+// A name no other server of the fleet has: "<host name>-<port>", of letters, digits, '.', '_', '-'.
+std::string DefaultServerId(const Endpoint& listen);
+
 }  // namespace paceline
 
 #endif  // PACELINE_SERVER_LISTEN_ADDRESS_H_

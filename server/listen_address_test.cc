@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <string>
 
 namespace paceline {
@@ -53,6 +54,13 @@ TEST_CASE("what is advertised is reachable by name and has a port") {
   CHECK(host.find("0.0.0.0") == std::string::npos);
   CHECK(absl::IsInvalidArgument(AdvertisedAddress({"127.0.0.1", 1}, "node7").status()));
   CHECK(absl::IsInvalidArgument(AdvertisedAddress({"127.0.0.1", 1}, "0.0.0.0:0").status()));
+}
+
+TEST_CASE("servers of one machine get different names, and every character is allowed in an id") {
+  const std::string id = DefaultServerId({"127.0.0.1", 50051});
+  CHECK(id != DefaultServerId({"127.0.0.1", 50052}));
+  for (char c : id) CHECK((std::isalnum(c) || c == '.' || c == '_' || c == '-'));
+  CHECK(id.size() <= 64);
 }
 
 }  // namespace

@@ -1,13 +1,16 @@
 // paceline-server: flags in, one Server, exit code out. Exit codes: 0 ended by SIGTERM or SIGINT; 1
-// it could not start; 2 the command line is wrong.
+// it could not start; 2 the command line is wrong; 128 + n a second signal n ended it at once.
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -30,6 +33,17 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// Returns when `stopped` is notified. Some programs send a signal twice in a row (timeout, to the
+// process and to its group), so one that comes at once does not count as the second.
+void EndOnSecondSignal(const sigset_t& signals, absl::Notification* stopped) {
+  const absl::Time serious = absl::Now() + absl::Milliseconds(500);
+  const timespec none = {0, 0};
+  while (!stopped->WaitForNotificationWithTimeout(absl::Milliseconds(20))) {
+    const int signal = sigtimedwait(&signals, nullptr, &none);
+    if (signal > 0 && absl::Now() > serious) ::_exit(128 + signal);
+  }
+}
+
 absl::Status Serve(const Flags& flags, paceline::Logger* logger, const sigset_t& signals) {
   paceline::ServerOptions options = flags.server;
   options.logger = logger;
@@ -41,10 +55,14 @@ absl::Status Serve(const Flags& flags, paceline::Logger* logger, const sigset_t&
   int signal = 0;
   sigwait(&signals, &signal);
   logger->Log(LogLevel::kInfo, "stopping; a second signal ends it at once", {{"signal", signal}});
-  // A second signal now has its default effect.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   if (!flags.port_file.empty()) ::unlink(flags.port_file.c_str());
-  server->Stop();
+  absl::Notification stopped;
+  std::thread stopper([&] {
+    server->Stop();
+    stopped.Notify();
+  });
+  EndOnSecondSignal(signals, &stopped);
+  stopper.join();
   logger->Log(LogLevel::kInfo, "stopped");
   return absl::OkStatus();
 }

@@ -154,7 +154,7 @@ absl::Status Server::Impl::Start() {
   if (options_.parameters) {
     SyncLoopOptions sync;
     sync.coordinator = options_.coordinator ? address_ : options_.join;
-    sync.id = options_.id.empty() ? advertised : options_.id;
+    sync.id = options_.id.empty() ? DefaultServerId(listen) : options_.id;
     sync.logger = options_.logger;
     sync_ = std::make_unique<SyncLoop>(std::move(sync), parameters_->host());
     sync_->Start(advertised);

@@ -448,11 +448,27 @@ TEST_CASE("health is served") {
   CHECK(answer == "\x08\x01");  // HealthCheckResponse{status: SERVING}.
 }
 
+TEST_CASE("reflection names the services") {
+  const auto logger = Quiet();
+  const auto server = MustStart(Options(logger.get()));
+  std::string answer;
+
+  // ServerReflectionRequest{list_services: "*"}; one message each way on a stream.
+  const grpc::Status status = RawCall(
+      MakeChannel(server->address()),
+      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "\x3a\x01*", &answer);
+
+  CHECK(status.ok());
+  CHECK(answer.find("paceline.v1.ParameterService") != std::string::npos);
+  CHECK(answer.find("paceline.v1.ControlService") != std::string::npos);
+}
+
 TEST_CASE("a second server joins the first, and leaves it again") {
   const auto logger = Quiet();
-  const auto first = MustStart(Options(logger.get()));
-  Client client(first->address(), "c1");
   ServerOptions options = Options(logger.get());
+  options.id = "first";
+  const auto first = MustStart(options);
+  Client client(first->address(), "c1");
   options.coordinator = false;
   options.join = first->address();
   options.id = "second";
@@ -468,7 +484,7 @@ TEST_CASE("a second server joins the first, and leaves it again") {
 
   second->Stop();
 
-  CHECK(ids() == std::vector<std::string>{first->address()});
+  CHECK(ids() == std::vector<std::string>{"first"});
 }
 
 TEST_CASE("parameters outlive a coordinator that restarts") {

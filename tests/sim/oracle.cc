@@ -62,7 +62,7 @@ void Oracle::OnDirectives(const v1::ServerSyncReply& reply) {
   }
 }
 
-void Oracle::OnPush(const std::string& /*server*/, uint64_t call, const v1::PushHeader& header) {
+void Oracle::OnPush(uint64_t call, const v1::PushHeader& header) {
   ++counts_.pushes;
   Call& push = calls_[call];
   push.partition = header.key().partition();
@@ -79,7 +79,7 @@ void Oracle::OnPush(const std::string& /*server*/, uint64_t call, const v1::Push
   }
 }
 
-void Oracle::OnPull(const std::string& /*server*/, uint64_t call, const v1::PullRequest& request) {
+void Oracle::OnPull(uint64_t call, const v1::PullRequest& request) {
   Call& pull = calls_[call];
   pull.partition = request.key().partition();
   pull.segment = request.key().segment();
@@ -87,8 +87,7 @@ void Oracle::OnPull(const std::string& /*server*/, uint64_t call, const v1::Pull
   pull.read_clock = request.clock();
 }
 
-void Oracle::OnSettle(const std::string& /*server*/, uint64_t call,
-                      const v1::SettleRequest& request) {
+void Oracle::OnSettle(uint64_t call, const v1::SettleRequest& request) {
   Call& settle = calls_[call];
   settle.partition = request.key().partition();
   settle.segment = request.key().segment();
@@ -111,43 +110,38 @@ void Oracle::OnAnswer(const Answer& answer) {
     return;
   }
   if (answer.header.duplicate()) ++counts_.duplicates;
-  if (call.is_push && !answer.header.awaiting_norm()) acknowledged_.push_back(call);
-  CheckAnswered(call, answer);
+  acknowledged_.push_back({call, answer.header});
 }
 
-void Oracle::CheckAnswered(const Call& call, const Answer& answer) {
+// Once the whole event is known: a push may have freed the reads of others.
+void Oracle::CheckAnswered(const Call& call, const v1::ParametersHeader& header) {
   const auto found = segments_.find(call.segment);
   const View& view = views_[call.partition];
   if (found == segments_.end()) return;
   const v1::Segment& segment = found->second;
   const bool is_current = view.reported && view.report.segment() == call.segment;
   if (segment.consistency().has_ssp() && call.read_clock > 0 && is_current) {
-    // The push that this answers counts as committed from the same event on.
-    View now = view;
-    if (call.is_push) {
-      uint64_t& next = now.next_clock[{call.worker.id(), call.worker.incarnation()}];
-      next = std::max(next, call.clock + 1);
-    }
     ++counts_.gated_reads;
     std::string why;
-    if (!MayRead(now, segment, call, &why)) {
+    if (!MayRead(view, segment, call, &why)) {
       Fail(absl::StrCat("partition ", call.partition, " answered ", call.worker.id(),
                         "'s read at clock ", call.read_clock, " too early: ", why));
     }
   }
   if (segment.consistency().has_async() && call.is_push && is_current) {
-    CheckStaleness(call, answer, segment);
+    CheckStaleness(call, header, segment);
   }
 }
 
-void Oracle::CheckStaleness(const Call& call, const Answer& answer, const v1::Segment& segment) {
+void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header,
+                            const v1::Segment& segment) {
   const v1::AsyncMode& mode = segment.consistency().async();
-  if (answer.header.duplicate()) return;
+  if (header.duplicate()) return;
   const uint64_t staleness = call.version_before - call.base_version;
-  if (answer.header.staleness() != staleness) {
+  if (header.staleness() != staleness) {
     Fail(absl::StrCat("a push computed on version ", call.base_version, " came to version ",
                       call.version_before, " and was told staleness ",
-                      answer.header.staleness()));
+                      header.staleness()));
   }
   if (mode.has_max_staleness() && mode.on_stale() == v1::AsyncMode::REFUSE &&
       staleness > mode.max_staleness()) {
@@ -179,15 +173,16 @@ bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& c
 
 void Oracle::AfterEvent(const std::string& server,
                         const std::vector<v1::PartitionReport>& reports) {
-  for (const v1::PartitionReport& report : reports) FollowReport(server, report);
+  for (const v1::PartitionReport& report : reports) FollowReport(report);
+  for (const Acknowledged& done : acknowledged_) CheckAnswered(done.call, done.header);
   CheckWaits(server);
   for (auto& [number, call] : calls_) call.is_new = false;
   acknowledged_.clear();
 }
 
-void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& report) {
+void Oracle::FollowReport(const v1::PartitionReport& report) {
   View& view = views_[report.partition()];
-  TakePushes(server, &view, report.partition());
+  TakePushes(report, &view);
   const std::set<uint64_t> applied = AppliedIn(report);
   if (!view.reported || report.segment() != view.report.segment()) CheckSegmentStart(report);
   if (report.version() < view.report.version() || !Contains(applied, view.applied)) {
@@ -195,8 +190,8 @@ void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& 
                       view.report.version(), " to ", report.version()));
   }
   CheckSteps(view, report, applied);
-  for (const Call& call : acknowledged_) {
-    if (call.partition != report.partition()) continue;
+  for (const auto& [call, header] : acknowledged_) {
+    if (call.partition != report.partition() || header.awaiting_norm()) continue;
     if (!Contains(applied, call.shards)) {
       Fail(absl::StrCat("partition ", report.partition(), " acknowledged data shards ",
                         Show(call.shards), " and has applied ", Show(applied)));
@@ -208,7 +203,7 @@ void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& 
     uint64_t& next = view.next_clock[{call.worker.id(), call.worker.incarnation()}];
     next = std::max(next, call.clock + 1);
   };
-  for (const Call& call : acknowledged_) {
+  for (const auto& [call, header] : acknowledged_) {
     if (call.partition == report.partition()) commit(call);
   }
   for (const auto& [number, call] : calls_) {
@@ -221,13 +216,14 @@ void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& 
 }
 
 // sync: what arrived in this event and was not refused is in the open round.
-void Oracle::TakePushes(const std::string& /*server*/, View* view, uint32_t partition) {
-  const auto take = [view, partition](const Call& call) {
-    if (call.partition != partition || !call.is_push || !call.is_new) return;
+void Oracle::TakePushes(const v1::PartitionReport& report, View* view) {
+  const auto take = [&report, view](const Call& call) {
+    if (call.partition != report.partition() || call.segment != report.segment()) return;
+    if (!call.is_push || !call.is_new) return;
     view->arrived[call.clock].insert(call.shards.begin(), call.shards.end());
   };
   for (const auto& [number, call] : calls_) take(call);
-  for (const Call& call : acknowledged_) take(call);
+  for (const auto& [call, header] : acknowledged_) take(call);
 }
 
 void Oracle::CheckSegmentStart(const v1::PartitionReport& report) {

@@ -36,9 +36,9 @@ class Oracle {
 
   // What a server is about to be told, and each call it is about to be given.
   void OnDirectives(const v1::ServerSyncReply& reply);
-  void OnPush(const std::string& server, uint64_t call, const v1::PushHeader& header);
-  void OnPull(const std::string& server, uint64_t call, const v1::PullRequest& request);
-  void OnSettle(const std::string& server, uint64_t call, const v1::SettleRequest& request);
+  void OnPush(uint64_t call, const v1::PushHeader& header);
+  void OnPull(uint64_t call, const v1::PullRequest& request);
+  void OnSettle(uint64_t call, const v1::SettleRequest& request);
   void OnCancel(uint64_t call) { calls_.erase(call); }
   void OnAnswer(const Answer& answer);
   // The partitions of `server` after each event there.
@@ -75,6 +75,11 @@ class Oracle {
     bool is_new = true;  // In the event that brought it.
   };
 
+  struct Acknowledged {
+    Call call;
+    v1::ParametersHeader header;
+  };
+
   // A partition as its messages show it.
   struct View {
     v1::Roster roster;
@@ -98,15 +103,16 @@ class Oracle {
   bool MayRead(const View& view, const v1::Segment& segment, const Call& call,
                std::string* why) const;
   WorkPlan PlanOf(const v1::Segment& segment) const;
-  void CheckAnswered(const Call& call, const Answer& answer);
-  void CheckStaleness(const Call& call, const Answer& answer, const v1::Segment& segment);
-  void FollowReport(const std::string& server, const v1::PartitionReport& report);
+  void CheckAnswered(const Call& call, const v1::ParametersHeader& header);
+  void CheckStaleness(const Call& call, const v1::ParametersHeader& header,
+                      const v1::Segment& segment);
+  void FollowReport(const v1::PartitionReport& report);
   void CheckSegmentStart(const v1::PartitionReport& report);
   void CheckSteps(const View& view, const v1::PartitionReport& report,
                   const std::set<uint64_t>& applied);
   void CheckRound(const View& view, const v1::Segment& segment, uint64_t version);
   void CheckAgreement(const v1::PartitionReport& report);
-  void TakePushes(const std::string& server, View* view, uint32_t partition);
+  void TakePushes(const v1::PartitionReport& report, View* view);
   void CheckWaits(const std::string& server);
 
   const Scenario* const scenario_;
@@ -117,7 +123,7 @@ class Oracle {
   std::map<uint32_t, std::string> holder_;
   std::map<uint64_t, Round> rounds_;  // By version, in sync.
   // Answered well in the event under way, so that its report can confirm it.
-  std::vector<Call> acknowledged_;
+  std::vector<Acknowledged> acknowledged_;
   Counts counts_;
 };
 

@@ -44,10 +44,10 @@ v1::JobDirective FirstDirective(const FakeFleetOptions& options) {
 }
 
 WorkPlan PlanOf(const FakeFleetOptions& options, const v1::Segment& segment) {
-  return WorkPlan(segment.first_shard(), options.shards_per_epoch,
-                  uint64_t{options.shards_per_epoch} * options.epochs,
-                  segment.consistency().has_sync() ? options.shards_per_round
-                                                   : options.shards_per_push);
+  return WorkPlan(
+      segment.first_shard(), options.shards_per_epoch,
+      uint64_t{options.shards_per_epoch} * options.epochs,
+      segment.consistency().has_sync() ? options.shards_per_round : options.shards_per_push);
 }
 
 BlockRef Filled(uint64_t elements, float value) {
@@ -293,8 +293,7 @@ void FakeFleet::Lease(const NodeRef& node, const LeaseCall& call) {
     --node->open_leases;
     if (!node->alive) return;
     absl::StatusOr<v1::LeaseReply> reply = absl::UnavailableError("lost");
-    const std::string holder =
-        absl::StrCat(node->identity.id(), "/", node->identity.incarnation());
+    const std::string holder = absl::StrCat(node->identity.id(), "/", node->identity.incarnation());
     if (!lost && call.segment == job_.segment().index()) {
       reply = Grant(holder, call.want);
     } else if (!lost) {
@@ -563,8 +562,8 @@ void FakeFleet::TakeRun(const Waiting& waiting, PartitionState* partition) {
       return;
     }
     const v1::RosterMember* const member = Member(push.worker().id());
-    const bool present = member != nullptr &&
-                         member->worker().incarnation() == push.worker().incarnation();
+    const bool present =
+        member != nullptr && member->worker().incarnation() == push.worker().incarnation();
     if (present && push.clock() < std::max(next_clock, member->start_clock())) {
       Violation(absl::StrCat("clock ", push.clock(), " of ", push.worker().id(), " is below ",
                              std::max(next_clock, member->start_clock())));
@@ -603,9 +602,9 @@ bool FakeFleet::TryAnswer(const Waiting& waiting, const PartitionState& partitio
 
   // An earlier version is kept beside the newest.
   const uint64_t version = exact.value_or(partition.version);
-  const bool norms = options_.clip_global_norm && exact.has_value() &&
-                     (version == partition.version ||
-                      (partition.reduced && version == partition.version + 1));
+  const bool norms =
+      options_.clip_global_norm && exact.has_value() &&
+      (version == partition.version || (partition.reduced && version == partition.version + 1));
   if (norms) result.header.add_square_norms(partition.id + 1);
   if (version > partition.version) {
     if (!partition.reduced || version != partition.version + 1) return false;

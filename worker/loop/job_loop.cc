@@ -10,14 +10,12 @@
 #include "common/base/check.h"
 #include "common/base/random.h"
 #include "common/job/round_plan.h"
+#include "worker/loop/assignment.h"
 #include "worker/loop/round_cover.h"
 #include "worker/loop/work_times.h"
 
 namespace paceline {
 namespace {
-
-// What the directive asks of this worker.
-enum class Target { kNothing, kTrain, kEvaluate };
 
 enum class Phase {
   kIdle,             // Nothing asked: until a directive asks something.
@@ -38,10 +36,11 @@ class JobLoop::Impl {
  public:
   Impl(v1::WorkerIdentity worker, JobLoopOptions options)
       : session(worker, options.session),
-        worker_(std::move(worker)),
+        worker_(worker),
         leases_(options.leases, Backoff(Jitter(options, "lease"), options.session.backoff)),
         pauses_(Jitter(options, "pause"), options.session.backoff),
-        stale_after_(options.leases.retry) {}
+        stale_after_(options.leases.retry),
+        job_(std::move(worker)) {}
 
   void OnDirective(absl::Time now, const v1::JobDirective& directive);
   void OnCallDone(absl::Time now, uint64_t id, CallResult result);
@@ -69,13 +68,9 @@ class JobLoop::Impl {
     return RandomStream(options.session.seed, absl::StrCat(purpose, "/", worker_.id()));
   }
 
-  // The directive.
-  void FindSelf();
-  Target TargetOf(const v1::JobDirective& directive) const;
-  absl::Status MakePlan();
-  bool sync() const { return directive_.segment().consistency().has_sync(); }
-  bool ssp() const { return directive_.segment().consistency().has_ssp(); }
-  bool leasing() const { return target_ == Target::kTrain && !sync() && phase_ != Phase::kBroken; }
+  bool leasing() const {
+    return job_.target() == Target::kTrain && !job_.is_sync() && phase_ != Phase::kBroken;
+  }
 
   // Steps.
   void Restart(absl::Time now);
@@ -104,12 +99,7 @@ class JobLoop::Impl {
   Backoff pauses_;
   const absl::Duration stale_after_;  // Parameters held without work for longer are read anew.
 
-  // What the newest directive says.
-  v1::JobDirective directive_;
-  Target target_ = Target::kNothing;
-  uint32_t rank_ = 0;
-  uint64_t member_start_clock_ = 0;
-  uint64_t shards_per_epoch_ = 1;
+  Assignment job_;
   std::optional<WorkPlan> plan_;
 
   // Where the loop is. Computations of an earlier stage are of no use any more.
@@ -120,11 +110,11 @@ class JobLoop::Impl {
   absl::Status error_;
   BlockRef parameters_;
   std::vector<uint64_t> versions_;
-  RoundCover cover_;                     // sync: of the present round.
-  uint64_t clock_ = 0;                   // ssp, async: of the next new push.
-  uint64_t read_clock_ = 0;              // ssp: the clock that parameters_ may be used at.
-  std::optional<uint64_t> push_clock_;   // The front run's, once it has been pushed.
-  uint64_t pushed_samples_ = 0;          // In the exchange under way.
+  RoundCover cover_;                    // sync: of the present round.
+  uint64_t clock_ = 0;                  // ssp, async: of the next new push.
+  uint64_t read_clock_ = 0;             // ssp: the clock that parameters_ may be used at.
+  std::optional<uint64_t> push_clock_;  // The front run's, once it has been pushed.
+  uint64_t pushed_samples_ = 0;         // In the exchange under way.
 
   // Requests to the shell.
   uint64_t next_id_ = 1;
@@ -137,78 +127,6 @@ class JobLoop::Impl {
   uint64_t samples_ = 0;
   WorkTimes times_;
 };
-
-// ---- The directive ----
-
-void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
-  times_.Count(now, TimeKind());
-  const bool known_segment = target_ != Target::kNothing &&
-                             directive.segment().index() == directive_.segment().index();
-  const v1::Roster old_roster = directive_.roster();
-  directive_ = directive;
-  if (known_segment && directive.roster().version() < old_roster.version()) {
-    *directive_.mutable_roster() = old_roster;
-  }
-  if (phase_ == Phase::kBroken) return;
-  const absl::Status status = session.OnDirective(now, directive_);
-  if (!status.ok()) {
-    Break(status);
-    return;
-  }
-  FindSelf();
-  const Target target = TargetOf(directive_);
-  if (target != target_ || !known_segment) {
-    target_ = target;
-    Restart(now);
-  } else if (phase_ == Phase::kGrant) {
-    BeginRound(now);
-  }
-  leases_.OnNews(now);
-  Follow(now);
-}
-
-void JobLoop::Impl::FindSelf() {
-  rank_ = directive_.roster().members_size();
-  member_start_clock_ = 0;
-  for (int i = 0; i < directive_.roster().members_size(); ++i) {
-    const v1::RosterMember& member = directive_.roster().members(i);
-    if (member.worker().id() != worker_.id()) continue;
-    if (member.worker().incarnation() != worker_.incarnation()) continue;
-    rank_ = i;
-    member_start_clock_ = member.start_clock();
-  }
-}
-
-Target JobLoop::Impl::TargetOf(const v1::JobDirective& directive) const {
-  if (!session.ready()) return Target::kNothing;
-  const bool member = rank_ < static_cast<uint32_t>(directive.roster().members_size());
-  if (directive.state() == v1::RUNNING && member) return Target::kTrain;
-  if (directive.state() == v1::EVALUATING && directive.evaluate()) return Target::kEvaluate;
-  return Target::kNothing;
-}
-
-absl::Status JobLoop::Impl::MakePlan() {
-  const v1::JobSpec& spec = directive_.spec();
-  const uint64_t samples = directive_.facts().train_samples();
-  const uint64_t shard_samples = spec.data().shard_samples();
-  const uint64_t run_length =
-      sync() ? spec.train().shards_per_round() : spec.train().shards_per_push();
-  if (samples == 0 || shard_samples == 0 || run_length == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "job ", directive_.job(), ": ", samples, " training samples in data shards of ",
-        shard_samples, " in runs of ", run_length, "; each must be at least 1"));
-  }
-  shards_per_epoch_ = ShardsPerEpoch(samples, shard_samples);
-  const uint64_t total = shards_per_epoch_ * spec.train().epochs();
-  const uint64_t first = directive_.segment().first_shard();
-  if (first > total) {
-    return absl::InvalidArgumentError(absl::StrCat("job ", directive_.job(), ": segment ",
-                                                   directive_.segment().index(),
-                                                   " begins at data shard ", first, " of ", total));
-  }
-  plan_.emplace(first, shards_per_epoch_, total, run_length);
-  return absl::OkStatus();
-}
 
 // ---- Steps ----
 
@@ -226,21 +144,24 @@ void JobLoop::Impl::Restart(absl::Time now) {
   entered_epoch_.reset();
   times_.ForgetQuickest();
   Enter(Phase::kIdle);
-  if (target_ == Target::kNothing) return;
-  const absl::Status status = MakePlan();
-  if (!status.ok()) {
-    Break(status);
+  if (job_.target() == Target::kNothing) return;
+  const absl::StatusOr<WorkPlan> plan = job_.Plan();
+  if (!plan.ok()) {
+    Break(plan.status());
     return;
   }
+  plan_ = *plan;
   if (leasing()) {
-    leases_.Begin(now, directive_.segment().index(), plan_->size());
-    clock_ = std::max(clock_, member_start_clock_);
+    leases_.Begin(now, job_.directive().segment().index(), plan_->size());
+    clock_ = std::max(clock_, job_.start_clock());
     reported_clock_ = clock_;
   }
   BeginRead(now);
 }
 
 void JobLoop::Impl::Pause(absl::Time now) {
+  ++stage_;
+  wanted_compute_.reset();
   Enter(Phase::kPausing);
   resume_at_ = now + pauses_.Next();
 }
@@ -254,15 +175,15 @@ void JobLoop::Impl::Break(const absl::Status& status) {
 }
 
 void JobLoop::Impl::BeginRead(absl::Time now) {
-  if (target_ == Target::kEvaluate && evaluations.has_final()) {
+  if (job_.target() == Target::kEvaluate && evaluations.has_final()) {
     Enter(Phase::kIdle);
     return;
   }
   ++stage_;
   PullArgs args;
-  args.consistent = target_ == Target::kEvaluate || sync();
-  if (ssp() && !args.consistent) {
-    clock_ = std::max({clock_, member_start_clock_, leases_.start_clock()});
+  args.consistent = job_.target() == Target::kEvaluate || job_.is_sync();
+  if (job_.is_ssp() && !args.consistent) {
+    clock_ = std::max({clock_, job_.start_clock(), leases_.start_clock()});
     args.clock = push_clock_.value_or(clock_);
     read_clock_ = args.clock;
   }
@@ -272,9 +193,9 @@ void JobLoop::Impl::BeginRead(absl::Time now) {
 
 // The next thing to do with the parameters at hand.
 void JobLoop::Impl::Continue(absl::Time now) {
-  if (target_ == Target::kEvaluate) {
+  if (job_.target() == Target::kEvaluate) {
     EvaluateFinal();
-  } else if (sync()) {
+  } else if (job_.is_sync()) {
     BeginRound(now);
   } else {
     BeginRun(now);
@@ -287,11 +208,11 @@ void JobLoop::Impl::BeginRound(absl::Time now) {
   wanted_compute_.reset();
   const uint64_t version = versions_[0];
   reported_clock_ = version;
-  if (version < directive_.segment().first_version()) {
+  if (version < job_.directive().segment().first_version()) {
     Pause(now);
     return;
   }
-  const uint64_t round = version - directive_.segment().first_version();
+  const uint64_t round = version - job_.directive().segment().first_version();
   if (round >= plan_->size()) {
     Enter(Phase::kGrant);
     return;
@@ -301,13 +222,12 @@ void JobLoop::Impl::BeginRound(absl::Time now) {
     Enter(Phase::kEpochEvaluation);
     return;
   }
-  if (round >= directive_.granted_rounds()) {
+  if (round >= job_.directive().granted_rounds()) {
     Enter(Phase::kGrant);
     return;
   }
   cover_.Begin(run);
-  std::vector<ComputePiece> pieces =
-      cover_.TakeMissing(rank_, directive_.roster().members_size());
+  std::vector<ComputePiece> pieces = cover_.TakeMissing(job_.rank(), job_.workers());
   if (!pieces.empty()) {
     Enter(Phase::kComputing);
     RequestCompute(std::move(pieces));
@@ -332,8 +252,8 @@ void JobLoop::Impl::BeginRun(absl::Time now) {
     BeginRead(now);
     return;
   }
-  clock_ = std::max({clock_, member_start_clock_, leases_.start_clock()});
-  if (ssp() && push_clock_.value_or(clock_) > read_clock_) {
+  clock_ = std::max({clock_, job_.start_clock(), leases_.start_clock()});
+  if (job_.is_ssp() && push_clock_.value_or(clock_) > read_clock_) {
     BeginRead(now);
     return;
   }
@@ -348,11 +268,10 @@ void JobLoop::Impl::BeginRun(absl::Time now) {
 
 // sync: a roster that changed may have given this worker leaves that it has not computed.
 void JobLoop::Impl::CoverRoster() {
-  if (!sync() || target_ != Target::kTrain || phase_ != Phase::kExchanging) return;
+  if (!job_.is_sync() || job_.target() != Target::kTrain || phase_ != Phase::kExchanging) return;
   if (wanted_compute_.has_value()) return;
   if (open_compute_.has_value() && open_compute_->stage == stage_) return;
-  std::vector<ComputePiece> pieces =
-      cover_.TakeMissing(rank_, directive_.roster().members_size());
+  std::vector<ComputePiece> pieces = cover_.TakeMissing(job_.rank(), job_.workers());
   if (!pieces.empty()) RequestCompute(std::move(pieces));
 }
 
@@ -360,7 +279,8 @@ void JobLoop::Impl::RequestCompute(std::vector<ComputePiece> pieces) {
   ComputeRequest request;
   request.pieces = std::move(pieces);
   request.parameters = parameters_;
-  request.square_norm = !sync() && directive_.spec().optimizer().has_clip_global_norm();
+  request.square_norm =
+      !job_.is_sync() && job_.directive().spec().optimizer().has_clip_global_norm();
   wanted_compute_ = std::move(request);
 }
 
@@ -379,7 +299,7 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   ExchangeArgs args;
   args.pieces = std::move(pieces);
   args.base_versions = versions_;
-  if (sync()) {
+  if (job_.is_sync()) {
     args.clock = versions_[0];
   } else {
     if (!push_clock_.has_value()) push_clock_ = clock_;
@@ -391,13 +311,14 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   session.BeginExchange(now, std::move(args));
 }
 
-// Has the parameters at hand evaluated if they end an epoch and this is the first worker. False: the
-// former evaluation must end first, so that none is left out and no more than one is held.
+// Has the parameters at hand evaluated if they end an epoch and this is the first worker. False:
+// the former evaluation must end first, so that none is left out and no more than one is held.
 bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
-  const uint64_t epoch = next_shard / shards_per_epoch_;
-  const bool entered = sync() ? next_shard % shards_per_epoch_ == 0
-                              : entered_epoch_.has_value() && epoch > *entered_epoch_;
-  const bool is_mine = rank_ == 0 && directive_.facts().eval_samples() > 0;
+  const uint64_t shards_per_epoch = job_.shards_per_epoch();
+  const uint64_t epoch = next_shard / shards_per_epoch;
+  const bool entered = job_.is_sync() ? next_shard % shards_per_epoch == 0
+                                      : entered_epoch_.has_value() && epoch > *entered_epoch_;
+  const bool is_mine = job_.rank() == 0 && job_.directive().facts().eval_samples() > 0;
   if (entered && is_mine && evaluations.IsDue(epoch)) {
     if (evaluations.is_open()) return false;
     Evaluate(static_cast<uint32_t>(epoch), false);
@@ -408,7 +329,7 @@ bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
 
 void JobLoop::Impl::EvaluateFinal() {
   Enter(Phase::kFinalEvaluation);
-  if (!evaluations.is_open()) Evaluate(directive_.spec().train().epochs(), true);
+  if (!evaluations.is_open()) Evaluate(job_.directive().spec().train().epochs(), true);
 }
 
 void JobLoop::Impl::Evaluate(uint32_t epoch, bool final) {
@@ -421,6 +342,24 @@ void JobLoop::Impl::Evaluate(uint32_t epoch, bool final) {
 }
 
 // ---- Events ----
+
+void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
+  times_.Count(now, TimeKind());
+  const absl::Status status = session.OnDirective(now, directive);
+  const bool is_new = job_.Update(directive, session.ready());
+  if (phase_ == Phase::kBroken) return;
+  if (!status.ok()) {
+    Break(status);
+    return;
+  }
+  if (is_new) {
+    Restart(now);
+  } else if (phase_ == Phase::kGrant) {
+    BeginRound(now);
+  }
+  leases_.OnNews(now);
+  Follow(now);
+}
 
 void JobLoop::Impl::OnCallDone(absl::Time now, uint64_t id, CallResult result) {
   times_.Count(now, TimeKind());
@@ -499,9 +438,8 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
   const bool exchanged = phase_ == Phase::kExchanging;
   switch (RemedyFor(result.status.code())) {
     case Remedy::kNone:
-      if (target_ == Target::kTrain) {
-        const bool is_async = directive_.segment().consistency().has_async();
-        times_.Transferred(now - phase_began_, exchanged && !is_async);
+      if (job_.target() == Target::kTrain) {
+        times_.Transferred(now - phase_began_, exchanged && !job_.is_async());
       }
       pauses_.Reset();
       parameters_ = std::move(result.parameters);
@@ -510,7 +448,7 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
       return;
     case Remedy::kRecompute:
       // A push that was too stale: its run is computed anew on what a read brings now.
-      if (exchanged && !sync()) {
+      if (exchanged && !job_.is_sync()) {
         BeginRead(now);
       } else {
         Pause(now);
@@ -527,11 +465,10 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
 
 void JobLoop::Impl::OnExchanged(absl::Time now) {
   samples_ += pushed_samples_;
-  if (sync()) {
+  if (job_.is_sync()) {
     // Answers of different rounds: a partition was asked when it had gone on already.
-    const bool consistent =
-        std::all_of(versions_.begin(), versions_.end(),
-                    [&](uint64_t version) { return version == versions_[0]; });
+    const bool consistent = std::all_of(versions_.begin(), versions_.end(),
+                                        [&](uint64_t version) { return version == versions_[0]; });
     if (consistent) {
       BeginRound(now);
     } else {
@@ -564,14 +501,14 @@ WorkTimes::Kind JobLoop::Impl::TimeKind() const {
 
 v1::WorkerJobReport JobLoop::Impl::Report(absl::Time now) const {
   v1::WorkerJobReport report;
-  report.set_job(directive_.job());
+  report.set_job(job_.directive().job());
   report.set_clock(reported_clock_);
   report.set_samples(samples_);
   times_.FillIn(now, TimeKind(), &report);
   report.set_bytes_pushed(session.bytes_pushed());
   report.set_bytes_pulled(session.bytes_pulled());
   if (!error_.ok()) report.set_error(std::string(error_.message()));
-  evaluations.FillIn(target_ == Target::kEvaluate, &report);
+  evaluations.FillIn(job_.target() == Target::kEvaluate, &report);
   return report;
 }
 
@@ -581,24 +518,25 @@ std::string JobLoop::Impl::Doing() const {
   };
   switch (phase_) {
     case Phase::kIdle:
-      return absl::StrCat("idle: the job is ", v1::JobState_Name(directive_.state()));
+      return absl::StrCat("idle: the job is ", v1::JobState_Name(job_.directive().state()));
     case Phase::kPausing:
       return "resting before it reads again";
     case Phase::kReading:
       return absl::StrCat("read", unanswered());
     case Phase::kGrant:
       return absl::StrCat("waiting for the grant of round ",
-                          versions_[0] - directive_.segment().first_version());
+                          versions_[0] - job_.directive().segment().first_version());
     case Phase::kLease:
       return "waiting for a lease of data shards";
     case Phase::kEpochEvaluation:
       return absl::StrCat("waiting for the evaluation of epoch ", evaluations.open_epoch());
     case Phase::kComputing:
       return absl::StrCat("computing at clock ",
-                          sync() ? versions_[0] : push_clock_.value_or(clock_));
+                          job_.is_sync() ? versions_[0] : push_clock_.value_or(clock_));
     case Phase::kExchanging:
       return absl::StrCat("exchange of clock ",
-                          sync() ? versions_[0] : push_clock_.value_or(clock_), unanswered());
+                          job_.is_sync() ? versions_[0] : push_clock_.value_or(clock_),
+                          unanswered());
     case Phase::kFinalEvaluation:
       return "evaluating the final parameters";
     case Phase::kBroken:
@@ -630,8 +568,7 @@ void JobLoop::OnComputed(absl::Time now, uint64_t id,
                          absl::StatusOr<std::vector<ComputedPiece>> pieces) {
   impl_->OnComputed(now, id, std::move(pieces));
 }
-void JobLoop::OnEvaluated(absl::Time now, uint64_t id,
-                          absl::StatusOr<v1::Evaluation> evaluation) {
+void JobLoop::OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation) {
   impl_->OnEvaluated(now, id, std::move(evaluation));
 }
 void JobLoop::OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply) {
@@ -648,9 +585,7 @@ std::vector<uint64_t> JobLoop::TakeCancels() { return impl_->session.TakeCancels
 std::optional<ComputeRequest> JobLoop::TakeCompute() {
   return std::exchange(impl_->compute, std::nullopt);
 }
-std::optional<EvaluateRequest> JobLoop::TakeEvaluate() {
-  return impl_->evaluations.TakeRequest();
-}
+std::optional<EvaluateRequest> JobLoop::TakeEvaluate() { return impl_->evaluations.TakeRequest(); }
 std::optional<LeaseCall> JobLoop::TakeLease() { return std::exchange(impl_->lease, std::nullopt); }
 v1::WorkerJobReport JobLoop::Report(absl::Time now) const { return impl_->Report(now); }
 std::string JobLoop::Doing() const { return impl_->Doing(); }

@@ -59,8 +59,7 @@ class JobLoop {
   // Events. The first is a directive. An answer with an id that is not open is ignored.
   void OnDirective(absl::Time now, const v1::JobDirective& directive);
   void OnCallDone(absl::Time now, uint64_t id, CallResult result);
-  void OnComputed(absl::Time now, uint64_t id,
-                  absl::StatusOr<std::vector<ComputedPiece>> pieces);
+  void OnComputed(absl::Time now, uint64_t id, absl::StatusOr<std::vector<ComputedPiece>> pieces);
   void OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation);
   void OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply);
   void OnReported(const v1::WorkerJobReport& report);

@@ -292,8 +292,8 @@ TEST_CASE("a refusal for good is reported and ends the work") {
   hand.loop->OnDirective(hand.now, hand.job);
   hand.Reply(0);
   const auto request = hand.loop->TakeCompute();
-  hand.loop->OnComputed(hand.now, request->id, std::vector<ComputedPiece>{
-                                                   Hand::Computed(request->pieces[0])});
+  hand.loop->OnComputed(hand.now, request->id,
+                        std::vector<ComputedPiece>{Hand::Computed(request->pieces[0])});
   const std::vector<ParameterCall> calls = hand.loop->TakeCalls();
   REQUIRE(calls.size() == 1);
 
@@ -348,8 +348,8 @@ TEST_CASE("a new roster while a round waits adds the leaves that were not sent")
   REQUIRE(first->pieces.size() == 1);
   CHECK(first->pieces[0].first_shard == 0);
   CHECK(first->pieces[0].shards == 2);
-  hand.loop->OnComputed(hand.now, first->id, std::vector<ComputedPiece>{
-                                                 Hand::Computed(first->pieces[0])});
+  hand.loop->OnComputed(hand.now, first->id,
+                        std::vector<ComputedPiece>{Hand::Computed(first->pieces[0])});
   const std::vector<ParameterCall> exchange = hand.loop->TakeCalls();
 
   hand.job.mutable_roster()->mutable_members()->RemoveLast();
@@ -359,8 +359,8 @@ TEST_CASE("a new roster while a round waits adds the leaves that were not sent")
   REQUIRE(second.has_value());
   CHECK(second->pieces[0].first_shard == 2);
   CHECK(second->pieces[0].shards == 2);
-  hand.loop->OnComputed(hand.now, second->id, std::vector<ComputedPiece>{
-                                                  Hand::Computed(second->pieces[0])});
+  hand.loop->OnComputed(hand.now, second->id,
+                        std::vector<ComputedPiece>{Hand::Computed(second->pieces[0])});
 
   const std::vector<ParameterCall> push = hand.loop->TakeCalls();
   REQUIRE(push.size() == 1);

@@ -1,4 +1,5 @@
-// How a worker's time splits into computing, waiting and moving bytes, from the times of its events.
+// How a worker's time splits into computing, waiting and moving bytes, from the times of its
+// events.
 //
 // Threads  One object, one thread.
 #ifndef PACELINE_WORKER_LOOP_WORK_TIMES_H_

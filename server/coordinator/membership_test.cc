@@ -1,0 +1,226 @@
+// Who is there: registration, leases, scheduling, refusals.
+#include <catch2/catch.hpp>
+
+#include "server/coordinator/test_cluster.h"
+
+namespace paceline {
+namespace {
+
+bool Says(absl::string_view text, const std::string& words) {
+  UNSCOPED_INFO(text);
+  return std::string(text).find(words) != std::string::npos;
+}
+
+TEST_CASE("a registration is answered at once; a sync without news after the interval") {
+  TestCluster c;
+  const auto reply = c.Get<v1::WorkerSyncReply>(c.RegisterWorker("w1"));
+  CHECK(reply.worker().incarnation() == 1);
+  CHECK(reply.sync_interval_ms() == 200);
+  CHECK(reply.lease_ms() == 2000);
+
+  const uint64_t sync = c.SyncWorker("w1");
+  c.Advance(absl::Milliseconds(199));
+  CHECK(c.Find(sync) == nullptr);
+  c.Advance(absl::Milliseconds(1));
+  CHECK_FALSE(c.Get<v1::WorkerSyncReply>(sync).changed());
+}
+
+TEST_CASE("a parked sync is answered at once when there is news for its worker") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  const uint64_t sync = c.SyncWorker("w1");
+
+  const std::string job = c.MustSubmit(TestCluster::Spec());
+
+  CHECK(c.Get<v1::WorkerSyncReply>(sync).changed());
+  REQUIRE(c.DirectiveOf("w1", job) != nullptr);
+  CHECK(c.DirectiveOf("w1", job)->state() == v1::WAITING);
+}
+
+TEST_CASE("a newer sync answers the older one of the same worker") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  const uint64_t first = c.SyncWorker("w1");
+  const uint64_t second = c.SyncWorker("w1");
+
+  CHECK(c.Find(first) != nullptr);
+  CHECK(c.Find(second) == nullptr);
+}
+
+TEST_CASE("a caller that went away is not answered") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  const uint64_t sync = c.SyncWorker("w1");
+  c.coordinator().OnCancel(sync);
+
+  c.Advance(absl::Seconds(1));
+
+  CHECK(c.Find(sync) == nullptr);
+  CHECK(c.Find(c.SyncWorker("w1")) == nullptr);
+}
+
+TEST_CASE("a worker that does not sync for a lease is expired and its incarnation never returns") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  c.Advance(absl::Milliseconds(1999));
+  CHECK(c.DescribeFleet().workers(0).state() == "idle");
+
+  c.Advance(absl::Milliseconds(1));
+
+  CHECK(Says(c.DescribeFleet().workers(0).state(), "expired 0.0 s ago"));
+  CHECK(c.HasEvent("worker-expired", "no sync for 2s"));
+  const absl::Status late = c.StatusOf(c.SyncWorker("w1"));
+  CHECK(late.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Says(late.message(), "has expired or left"));
+  CHECK(c.Get<v1::WorkerSyncReply>(c.RegisterWorker("w1")).worker().incarnation() == 2);
+}
+
+TEST_CASE("a later process under the same id takes the place of the earlier one") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  const v1::WorkerSyncRequest old = c.WorkerRequest("w1");
+  const uint64_t parked = c.SyncWorker("w1");
+
+  c.RegisterWorker("w1");
+
+  CHECK(c.StatusOf(parked).code() == absl::StatusCode::kFailedPrecondition);
+  const absl::Status status = c.StatusOf(c.Sync(old));
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Says(status.message(), "incarnation 1 of w1 has been replaced"));
+  CHECK(c.HasEvent("worker-replaced"));
+}
+
+TEST_CASE("a process of another release is refused with both releases named") {
+  TestCluster c;
+  v1::WorkerSyncRequest request;
+  request.mutable_worker()->set_id("w1");
+  request.set_slots(1);
+  request.set_release("9.9");
+
+  const absl::Status status = c.StatusOf(c.Sync(request));
+
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Says(status.message(), "9.9"));
+  CHECK(Says(status.message(), "0.1.0"));
+  CHECK(c.DescribeFleet().workers_size() == 0);
+}
+
+TEST_CASE("no more workers and servers are taken than the options allow") {
+  CoordinatorOptions options = TestCluster::DefaultOptions();
+  options.workers_max = 1;
+  options.servers_max = 1;
+  TestCluster c(options);
+  c.RegisterWorker("w1");
+  c.RegisterServer("s1");
+
+  CHECK(c.StatusOf(c.RegisterWorker("w2")).code() == absl::StatusCode::kResourceExhausted);
+  CHECK(c.StatusOf(c.RegisterServer("s2")).code() == absl::StatusCode::kResourceExhausted);
+  CHECK(c.StatusOf(c.RegisterWorker("w1")).ok());
+}
+
+TEST_CASE("a free worker goes to the oldest job that wants more; one freed is used again") {
+  TestCluster c;
+  const std::string first = c.MustSubmit(TestCluster::Spec(2));
+  const std::string second = c.MustSubmit(TestCluster::Spec(1));
+  c.RegisterWorker("w1");
+  c.RegisterWorker("w2");
+  c.RegisterWorker("w3");
+  CHECK(c.DirectiveOf("w1", first) != nullptr);
+  CHECK(c.DirectiveOf("w2", first) != nullptr);
+  CHECK(c.DirectiveOf("w3", second) != nullptr);
+  const std::string third = c.MustSubmit(TestCluster::Spec(1));
+  CHECK(Says(c.Describe(third).reason(), "all 3 are busy with toy-1, toy-2"));
+
+  c.Cancel(second, "not needed");
+  c.SyncWorker("w3");
+
+  CHECK(c.DirectiveOf("w3", second) == nullptr);
+  CHECK(c.DirectiveOf("w3", third) != nullptr);
+}
+
+TEST_CASE("a worker that found other data is left out and not asked again") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::Spec(2), 1);
+  c.RegisterWorker("w2");
+
+  c.ReportFacts("w2", job, 81);
+
+  CHECK(c.HasEvent("worker-refused", "81 training samples"));
+  CHECK(c.HasEvent("worker-refused", "wanted 80 training samples"));
+  c.SyncWorker("w2");
+  CHECK(c.DirectiveOf("w2", job) == nullptr);
+  CHECK(c.Describe(job).roster().members_size() == 1);
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+  // A new process of that id may try.
+  c.RegisterWorker("w2");
+  CHECK(c.DirectiveOf("w2", job) != nullptr);
+}
+
+TEST_CASE("a job that no worker can do fails with what they said") {
+  TestCluster c;
+  const std::string job = c.MustSubmit(TestCluster::Spec(1));
+  c.RegisterServer("s1");
+  c.RegisterWorker("w1");
+  c.RegisterWorker("w2");
+
+  c.ReportError("w1", job, "no file /samples/train.csv");
+  c.SyncWorker("w2");
+  CHECK(c.Describe(job).state() == v1::WAITING);
+  REQUIRE(c.DirectiveOf("w2", job) != nullptr);
+  c.ReportError("w2", job, "no file /samples/train.csv");
+
+  const v1::JobStatus status = c.Describe(job);
+  CHECK(status.state() == v1::FAILED);
+  CHECK(Says(status.reason(), "no worker can work on it: w1: no file /samples/train.csv; w2"));
+  CHECK(c.HasEvent("job-failed"));
+}
+
+TEST_CASE("facts that no model could be built on are the worker's error") {
+  TestCluster c;
+  const std::string job = c.MustSubmit(TestCluster::Spec(1));
+  c.RegisterServer("s1");
+  c.RegisterWorker("w1");
+
+  c.ReportFacts("w1", job, 0);
+
+  CHECK(c.Describe(job).state() == v1::FAILED);
+  CHECK(Says(c.Describe(job).reason(), "0 training samples"));
+}
+
+TEST_CASE("a worker that leaves is gone at once, and a late one joins") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::Spec(2), 2);
+  const uint64_t version = c.Describe(job).roster().version();
+  v1::WorkerSyncRequest leaving = c.WorkerRequest("w1");
+  leaving.set_leaving(true);
+
+  CHECK(c.StatusOf(c.Sync(leaving)).ok());
+
+  CHECK(c.Describe(job).roster().members_size() == 1);
+  CHECK(c.Describe(job).roster().version() == version + 1);
+  CHECK(c.HasEvent("worker-left"));
+  c.RegisterWorker("w3");
+  c.ReportFacts("w3", job);
+  CHECK(c.Describe(job).roster().members(1).worker().id() == "w3");
+  CHECK(c.ServerDirectiveOf("s1", job)->roster().members_size() == 2);
+  c.SyncServer("s1");
+  CHECK(c.ServerDirectiveOf("s1", job)->roster().members(1).worker().id() == "w3");
+}
+
+TEST_CASE("events are waited for") {
+  TestCluster c;
+  const uint64_t newest = c.Get<v1::ListEventsReply>(c.ListEvents("", 0, 0)).events(0).sequence();
+  const uint64_t waiting = c.ListEvents("", newest, 1000);
+  const uint64_t other = c.ListEvents("nobody-7", 0, 1000);
+  CHECK(c.Find(waiting) == nullptr);
+
+  c.RegisterWorker("w1");
+
+  CHECK(c.Get<v1::ListEventsReply>(waiting).events(0).kind() == "worker-joined");
+  c.Advance(absl::Seconds(1));
+  CHECK(c.Get<v1::ListEventsReply>(other).events_size() == 0);
+  CHECK(c.StatusOf(c.ListEvents("", 0, 60001)).code() == absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace paceline

@@ -1,0 +1,328 @@
+#include "server/coordinator/test_cluster.h"
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+namespace paceline {
+
+TestCluster::TestCluster(CoordinatorOptions options) : options_(std::move(options)) { Restart(); }
+
+CoordinatorOptions TestCluster::DefaultOptions() {
+  CoordinatorOptions options;
+  options.release = "0.1.0";
+  return options;
+}
+
+void TestCluster::Restart() {
+  coordinator_.reset();
+  auto coordinator = Coordinator::Create(options_, &store_, now_);
+  INFO(coordinator.status());
+  REQUIRE(coordinator.ok());
+  coordinator_ = *std::move(coordinator);
+}
+
+void TestCluster::Advance(absl::Duration duration) {
+  const absl::Time end = now_ + duration;
+  while (coordinator_->NextTick() <= end) {
+    const absl::Time tick = std::max(now_, coordinator_->NextTick());
+    coordinator_->OnTick(tick);
+    // A tick leaves nothing to do at its own time.
+    REQUIRE(coordinator_->NextTick() > tick);
+    now_ = tick;
+  }
+  now_ = end;
+  Collect();
+}
+
+void TestCluster::Collect() {
+  for (Reply& reply : coordinator_->TakeReplies()) {
+    const uint64_t call = reply.call;
+    REQUIRE(replies_.count(call) == 0);
+    const std::string& caller = caller_[call];
+    if (const auto* m = std::get_if<v1::WorkerSyncReply>(&reply.message)) {
+      incarnations_[caller] = m->worker().incarnation();
+      if (m->changed()) worker_directives_[caller] = *m;
+    }
+    if (const auto* m = std::get_if<v1::ServerSyncReply>(&reply.message)) {
+      incarnations_[caller] = m->server().incarnation();
+      if (m->changed()) server_directives_[caller] = *m;
+    }
+    replies_[call] = std::move(reply);
+  }
+}
+
+const Reply* TestCluster::Find(uint64_t call) {
+  Collect();
+  const auto it = replies_.find(call);
+  return it == replies_.end() ? nullptr : &it->second;
+}
+
+const Reply* TestCluster::Require(uint64_t call) {
+  const Reply* reply = Find(call);
+  REQUIRE(reply != nullptr);
+  INFO(reply->status);
+  REQUIRE(reply->status.ok());
+  return reply;
+}
+
+absl::Status TestCluster::StatusOf(uint64_t call) {
+  const Reply* reply = Find(call);
+  REQUIRE(reply != nullptr);
+  return reply->status;
+}
+
+uint64_t TestCluster::RegisterWorker(const std::string& id, uint32_t slots,
+                                     const std::string& join) {
+  v1::WorkerSyncRequest request;
+  request.mutable_worker()->set_id(id);
+  request.set_release("0.1.0");
+  request.set_host("host");
+  request.set_slots(slots);
+  request.set_join_job(join);
+  return Sync(request);
+}
+
+uint64_t TestCluster::RegisterServer(const std::string& id) {
+  v1::ServerSyncRequest request;
+  request.mutable_server()->set_id(id);
+  request.set_release("0.1.0");
+  request.set_address(id + ":7000");
+  return Sync(request);
+}
+
+v1::WorkerSyncRequest TestCluster::WorkerRequest(const std::string& id) const {
+  v1::WorkerSyncRequest request;
+  request.mutable_worker()->set_id(id);
+  request.mutable_worker()->set_incarnation(incarnations_.at(id));
+  request.set_release("0.1.0");
+  request.set_slots(1);
+  const auto known = worker_directives_.find(id);
+  if (known != worker_directives_.end()) request.set_known_version(known->second.version());
+  return request;
+}
+
+v1::ServerSyncRequest TestCluster::ServerRequest(const std::string& id) const {
+  v1::ServerSyncRequest request;
+  request.mutable_server()->set_id(id);
+  request.mutable_server()->set_incarnation(incarnations_.at(id));
+  request.set_release("0.1.0");
+  request.set_address(id + ":7000");
+  const auto known = server_directives_.find(id);
+  if (known != server_directives_.end()) request.set_known_version(known->second.version());
+  return request;
+}
+
+uint64_t TestCluster::Sync(const v1::WorkerSyncRequest& request) {
+  caller_[++calls_] = request.worker().id();
+  coordinator_->OnWorkerSync(now_, calls_, request);
+  Collect();
+  return calls_;
+}
+
+uint64_t TestCluster::Sync(const v1::ServerSyncRequest& request) {
+  caller_[++calls_] = request.server().id();
+  coordinator_->OnServerSync(now_, calls_, request);
+  Collect();
+  return calls_;
+}
+
+void TestCluster::SyncAll() {
+  for (const auto& [id, reply] : std::map<std::string, v1::ServerSyncReply>(server_directives_)) {
+    SyncServer(id);
+  }
+  for (const auto& [id, reply] : std::map<std::string, v1::WorkerSyncReply>(worker_directives_)) {
+    SyncWorker(id);
+  }
+}
+
+uint64_t TestCluster::ReportFacts(const std::string& id, const std::string& job,
+                                  uint64_t samples) {
+  v1::WorkerSyncRequest request = WorkerRequest(id);
+  v1::WorkerJobReport* report = request.add_jobs();
+  report->set_job(job);
+  report->mutable_facts()->set_features(4);
+  report->mutable_facts()->set_train_samples(samples);
+  report->mutable_facts()->set_eval_samples(8);
+  report->mutable_facts()->set_fingerprint("f00d");
+  return Sync(request);
+}
+
+uint64_t TestCluster::ReportError(const std::string& id, const std::string& job,
+                                  const std::string& error) {
+  v1::WorkerSyncRequest request = WorkerRequest(id);
+  request.add_jobs()->set_job(job);
+  request.mutable_jobs(0)->set_error(error);
+  return Sync(request);
+}
+
+uint64_t TestCluster::ReportClock(const std::string& id, const std::string& job, uint64_t clock) {
+  v1::WorkerSyncRequest request = WorkerRequest(id);
+  request.add_jobs()->set_job(job);
+  request.mutable_jobs(0)->set_clock(clock);
+  return Sync(request);
+}
+
+uint64_t TestCluster::ReportEvaluation(const std::string& id, const std::string& job,
+                                       uint32_t epoch, bool is_final) {
+  v1::WorkerSyncRequest request = WorkerRequest(id);
+  request.add_jobs()->set_job(job);
+  v1::Evaluation* evaluation = request.mutable_jobs(0)->add_evaluations();
+  evaluation->set_epoch(epoch);
+  evaluation->set_loss(0.25);
+  evaluation->set_final(is_final);
+  if (is_final) evaluation->set_weights_sha256(std::string(64, 'a'));
+  return Sync(request);
+}
+
+uint64_t TestCluster::ReportPartitions(const std::string& id, const std::string& job,
+                                       uint64_t version, uint64_t applied_below) {
+  v1::ServerSyncRequest request = ServerRequest(id);
+  const v1::JobDirective* directive = ServerDirectiveOf(id, job);
+  REQUIRE(directive != nullptr);
+  for (const v1::PartitionPlacement& p : directive->placement()) {
+    if (p.server() != id) continue;
+    v1::PartitionReport* report = request.add_partitions();
+    report->set_job(job);
+    report->set_partition(p.partition());
+    report->set_term(p.term());
+    report->set_segment(directive->segment().index());
+    report->set_version(version);
+    report->set_applied_below(applied_below);
+    report->set_samples(applied_below * 10);
+    report->set_loss_sum(static_cast<double>(applied_below) * 5);
+  }
+  return Sync(request);
+}
+
+uint64_t TestCluster::Submit(const v1::JobSpec& spec, const std::string& submission_id) {
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = spec;
+  request.set_submission_id(submission_id);
+  coordinator_->OnSubmitJob(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+std::string TestCluster::MustSubmit(const v1::JobSpec& spec) {
+  const uint64_t call = Submit(spec, "submission-" + std::to_string(++submissions_));
+  return Get<v1::SubmitJobReply>(call).job();
+}
+
+uint64_t TestCluster::Lease(const std::string& worker, const std::string& job, uint32_t want,
+                            uint32_t segment) {
+  v1::LeaseRequest request;
+  request.set_job(job);
+  request.mutable_worker()->set_id(worker);
+  request.mutable_worker()->set_incarnation(incarnations_.at(worker));
+  request.set_segment(segment);
+  request.set_want(want);
+  coordinator_->OnLeaseRuns(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+uint64_t TestCluster::Cancel(const std::string& job, const std::string& reason) {
+  v1::CancelJobRequest request;
+  request.set_job(job);
+  request.set_reason(reason);
+  coordinator_->OnCancelJob(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+uint64_t TestCluster::SetConsistency(const std::string& job,
+                                     const v1::ConsistencySpec& consistency) {
+  v1::SetConsistencyRequest request;
+  request.set_job(job);
+  *request.mutable_consistency() = consistency;
+  coordinator_->OnSetConsistency(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+v1::JobStatus TestCluster::Describe(const std::string& job) {
+  v1::DescribeJobRequest request;
+  request.set_job(job);
+  coordinator_->OnDescribeJob(now_, ++calls_, request);
+  return Get<v1::JobStatus>(calls_);
+}
+
+v1::FleetStatus TestCluster::DescribeFleet() {
+  coordinator_->OnDescribeFleet(now_, ++calls_, {});
+  return Get<v1::FleetStatus>(calls_);
+}
+
+uint64_t TestCluster::ListEvents(const std::string& job, uint64_t after, uint32_t wait_ms) {
+  v1::ListEventsRequest request;
+  request.set_job(job);
+  request.set_after(after);
+  request.set_wait_ms(wait_ms);
+  coordinator_->OnListEvents(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+bool TestCluster::HasEvent(const std::string& kind, const std::string& words) {
+  const auto events = Get<v1::ListEventsReply>(ListEvents("", 0, 0)).events();
+  return std::any_of(events.begin(), events.end(), [&](const v1::Event& e) {
+    return e.kind() == kind && e.message().find(words) != std::string::npos;
+  });
+}
+
+const v1::JobDirective* TestCluster::DirectiveOf(const std::string& worker,
+                                                 const std::string& job) const {
+  const auto it = worker_directives_.find(worker);
+  if (it == worker_directives_.end()) return nullptr;
+  for (const v1::JobDirective& directive : it->second.jobs()) {
+    if (directive.job() == job) return &directive;
+  }
+  return nullptr;
+}
+
+const v1::JobDirective* TestCluster::ServerDirectiveOf(const std::string& server,
+                                                       const std::string& job) const {
+  const auto it = server_directives_.find(server);
+  if (it == server_directives_.end()) return nullptr;
+  for (const v1::JobDirective& directive : it->second.jobs()) {
+    if (directive.job() == job) return &directive;
+  }
+  return nullptr;
+}
+
+v1::JobSpec TestCluster::Spec(uint32_t workers) {
+  v1::JobSpec spec;
+  spec.set_name("toy");
+  spec.mutable_data()->set_format(v1::DataSpec::CSV);
+  spec.mutable_data()->mutable_train()->set_path("/samples/train.csv");
+  spec.mutable_data()->set_shard_samples(10);
+  spec.mutable_model()->add_layers()->mutable_linear()->set_units(1);
+  spec.mutable_model()->set_loss(v1::ModelSpec::MSE);
+  spec.mutable_train()->set_shards_per_round(4);
+  spec.mutable_train()->set_shards_per_push(2);
+  spec.mutable_train()->set_epochs(2);
+  spec.mutable_fleet()->set_workers(workers);
+  return spec;
+}
+
+v1::JobSpec TestCluster::BareSpec() {
+  v1::JobSpec spec;
+  spec.set_name("bare");
+  v1::ParameterSpec* parameter = spec.mutable_model()->add_parameters();
+  parameter->set_name("w");
+  parameter->add_shape(8);
+  spec.mutable_consistency()->mutable_async();
+  return spec;
+}
+
+std::string TestCluster::Running(const v1::JobSpec& spec, int workers) {
+  const std::string job = MustSubmit(spec);
+  RegisterServer("s1");
+  for (int i = 1; i <= workers; ++i) RegisterWorker("w" + std::to_string(i));
+  for (int i = 1; i <= workers; ++i) ReportFacts("w" + std::to_string(i), job);
+  SyncAll();
+  REQUIRE(Describe(job).state() == v1::RUNNING);
+  return job;
+}
+
+}  // namespace paceline

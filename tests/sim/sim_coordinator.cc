@@ -1,0 +1,68 @@
+#include "tests/sim/sim_coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/version.h"
+
+namespace paceline::sim {
+
+void SimCoordinator::Start() {
+  node_.Start();
+  CoordinatorOptions options;
+  options.release = kRelease;
+  auto core = Coordinator::Create(options, &store_, queue_->now());
+  if (!core.ok()) {
+    oracle_->Fail(absl::StrCat("the coordinator does not start: ", core.status().ToString()));
+    return;
+  }
+  core_ = *std::move(core);
+  Settle();
+}
+
+void SimCoordinator::Kill() {
+  node_.Kill();
+  network_->OnKilled(&node_);
+  core_.reset();
+  calls_.clear();
+  armed_ = absl::InfiniteFuture();
+}
+
+void SimCoordinator::Handle(std::shared_ptr<Network::Incoming> incoming, const Event& event) {
+  const uint64_t number = incoming->number;
+  incoming->on_cancel = [this, number, life = node_.life()] {
+    if (node_.life() != life || calls_.erase(number) == 0) return;
+    core_->OnCancel(number);
+    Settle();
+  };
+  calls_[number] = std::move(incoming);
+  event(core_.get(), queue_->now(), number);
+  Settle();
+}
+
+// Sends what is ready and arms the timer.
+void SimCoordinator::Settle() {
+  for (Reply& reply : core_->TakeReplies()) {
+    const auto call = calls_.find(reply.call);
+    if (call == calls_.end()) continue;
+    const std::shared_ptr<Network::Incoming> incoming = std::move(call->second);
+    calls_.erase(call);
+    const absl::Status status = reply.status;
+    incoming->answer(status, std::make_shared<const Reply>(std::move(reply)));
+  }
+  const absl::Time next = core_->NextTick();
+  if (next >= armed_) return;
+  armed_ = std::max(next, queue_->now() + absl::Milliseconds(1));
+  node_.At(armed_, [this, when = armed_] {
+    if (when == armed_) Tick();
+  });
+}
+
+void SimCoordinator::Tick() {
+  armed_ = absl::InfiniteFuture();
+  core_->OnTick(queue_->now());
+  Settle();
+}
+
+}  // namespace paceline::sim
