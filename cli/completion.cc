@@ -31,19 +31,17 @@ void AddCompletion(CLI::App& app, int* exit_code) {
   command->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command
-      ->footer(R"(Examples
-  eval "$(paceline completion bash)" in ~ /
-                       .bashrc paceline completion fish >
-               ~ /.config / fish / completions / paceline.fish) ");
-      command->callback([shell, exit_code, &app] {
-        const std::vector<CommandWords> commands = WordsOf(app);
-        const std::string script = *shell == "fish"  ? FishCompletion(commands)
-                                   : *shell == "zsh" ? ZshCompletion(commands)
-                                                     : BashCompletion(commands);
-        std::fputs(script.c_str(), stdout);
-        *exit_code = kOk;
-      });
+  command->footer(R"help(Examples
+  eval "$(paceline completion bash)"            in ~/.bashrc
+  paceline completion fish > ~/.config/fish/completions/paceline.fish)help");
+  command->callback([shell, exit_code, &app] {
+    const std::vector<CommandWords> commands = WordsOf(app);
+    const std::string script = *shell == "fish"  ? FishCompletion(commands)
+                               : *shell == "zsh" ? ZshCompletion(commands)
+                                                 : BashCompletion(commands);
+    std::fputs(script.c_str(), stdout);
+    *exit_code = kOk;
+  });
 }
 
 }  // namespace paceline::cli

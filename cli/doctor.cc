@@ -49,7 +49,9 @@ void AddDoctor(CLI::App& app, int* exit_code) {
   command->add_option("--fleet", flags->fleet, "also check the fleet at host:port")
       ->check(AddressError);
   command->add_option("--port", flags->ports, "also check that this port is free; may be repeated")
-      ->check(CLI::Range(1, 65535));
+      ->check(CLI::Range(1, 65535))
+      ->expected(1)
+      ->take_all();
   command->add_option("--programs", flags->programs,
                       "folder of paceline-server and paceline-worker");
   command->add_flag("--json", flags->json, "print JSON on standard output");

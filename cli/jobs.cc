@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "cli/command.h"
 #include "cli/fleet_call.h"
@@ -108,12 +109,16 @@ int Cancel(const JobFlags& flags) {
   return kOk;
 }
 
+// A spec around the mode, since only a whole spec is parsed.
+constexpr char kAnyJob[] =
+    "{name: any, data: {format: csv, train: {path: /any}}, model: {layers: [{linear: 1}], loss: "
+    "mse}}";
+
 // The mode as a spec would say it.
 absl::StatusOr<v1::ConsistencySpec> ParseConsistency(const std::string& mode) {
-  const auto spec = ParseJobSpec("{name: mode, model: {parameters: [{name: p, shape: [1]}]}}",
-                                 "mode", {absl::StrCat("consistency=", mode)});
-  if (!spec.ok()) return spec.status();
-  return spec->consistency();
+  const auto spec = ParseJobSpec(kAnyJob, "mode", {absl::StrCat("consistency=", mode)});
+  if (spec.ok()) return spec->consistency();
+  return absl::InvalidArgumentError(absl::StripPrefix(spec.status().message(), "--set "));
 }
 
 int Mode(const JobFlags& flags) {

@@ -39,6 +39,12 @@ int main(int argc, char** argv) {
         paceline::cli::AddCompletion}) {
     add(app, &exit_code);
   }
+  // Of an unknown command CLI11 would only say that one is required.
+  const auto is_chosen = [&](const CLI::App* command) { return command->check_name(argv[1]); };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_chosen).empty()) {
+    std::fprintf(stderr, "no command \"%s\"\nRun with --help for more information.\n", argv[1]);
+    return paceline::cli::kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -84,6 +84,10 @@ absl::StatusOr<v1::JobStatus> Train(const v1::JobSpec& spec, LocalFleet* fleet,
   *request.mutable_spec() = spec;
   request.set_submission_id(absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
   ASSIGN_OR_RETURN(const v1::SubmitJobReply submitted, control.SubmitJob(request, kCallTimeout));
+  if (spec.model().parameters_size() > 0) {
+    progress->Say(absl::StrCat("programs of your own train this job: they join ", submitted.job(),
+                               " at ", fleet->coordinator(), "; Ctrl-C ends it"));
+  }
 
   FollowOptions follow;
   follow.on_status = [&](const v1::JobStatus& job) {
@@ -104,6 +108,12 @@ absl::StatusOr<v1::JobStatus> Train(const v1::JobSpec& spec, LocalFleet* fleet,
 int Run(const RunFlags& flags) {
   const auto spec = LoadSpec(flags.spec, flags.overrides);
   if (!spec.ok()) return Fail(spec.status());
+  for (const char* program : {"paceline-server", "paceline-worker"}) {
+    const auto found = FindProgram(program, flags.programs);
+    if (found.ok()) continue;
+    Fail(found.status());
+    return kLocalFleet;  // Before there is a run directory.
+  }
   const auto directory = RunDirectory::Create(flags.directory, *spec);
   if (!directory.ok()) return Fail(directory.status());
 

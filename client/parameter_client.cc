@@ -97,8 +97,7 @@ class ParameterClient::Impl {
     return Finish();
   }
 
-  absl::StatusOr<std::vector<float>> Send(absl::Span<const float> gradient, double weight,
-                                          uint32_t leaf, bool want_parameters) {
+  absl::StatusOr<std::vector<float>> Send(absl::Span<const float> gradient, bool want_parameters) {
     if (gradient.size() != elements()) {
       return absl::InvalidArgumentError(absl::StrCat("the gradient has ", gradient.size(),
                                                      " elements; the job has ", elements()));
@@ -107,24 +106,16 @@ class ParameterClient::Impl {
       return absl::FailedPreconditionError("pull before the first push: a push names its version");
     }
     auto block = std::make_shared<Block>(gradient.size());
-    std::transform(gradient.begin(), gradient.end(), block->floats().begin(),
-                   [&](float g) { return static_cast<float>(g * weight); });
+    std::copy(gradient.begin(), gradient.end(), block->floats().begin());
     ExchangeArgs args;
+    args.clock = clock_;
     args.base_versions = versions_;
     args.want_parameters = want_parameters;
     args.square_norm = std::inner_product(gradient.begin(), gradient.end(), gradient.begin(), 0.0);
     GradientPiece piece;
     piece.gradient = std::move(block);
-    piece.piece.set_weight(weight);
+    piece.piece.set_weight(1);
     piece.piece.set_samples(1);
-    if (is_sync_) {
-      args.clock = versions_.front();
-      const uint64_t round = versions_.front() - segment_.first_version();
-      piece.piece.set_first_shard(segment_.first_shard() + round * shards_per_round_ + leaf);
-      piece.piece.set_shards(1);
-    } else {
-      args.clock = clock_;
-    }
     args.pieces.push_back(std::move(piece));
     session_->BeginExchange(SteadyNow(), std::move(args));
     auto parameters = Finish();
@@ -205,9 +196,7 @@ class ParameterClient::Impl {
 
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive) {
     RETURN_IF_ERROR(session_->OnDirective(now, directive));
-    segment_ = directive.segment();
-    is_sync_ = segment_.consistency().has_sync();
-    shards_per_round_ = directive.spec().train().shards_per_round();
+    is_sync_ = directive.segment().consistency().has_sync();
     for (const v1::RosterMember& member : directive.roster().members()) {
       if (member.worker().id() == worker_.id()) clock_ = std::max(clock_, member.start_clock());
     }
@@ -280,9 +269,7 @@ class ParameterClient::Impl {
   std::unique_ptr<Session> session_;
   std::vector<ParameterInfo> parameters_;
   std::vector<uint64_t> versions_;
-  v1::Segment segment_;
   bool is_sync_ = false;
-  uint64_t shards_per_round_ = 1;
   uint64_t clock_ = 0;
   absl::Status error_;
 
@@ -322,14 +309,12 @@ uint64_t ParameterClient::version() const { return impl_->version(); }
 
 absl::StatusOr<std::vector<float>> ParameterClient::Pull() { return impl_->Pull(); }
 
-absl::Status ParameterClient::Push(absl::Span<const float> gradient, double weight,
-                                   uint32_t leaf) {
-  return impl_->Send(gradient, weight, leaf, false).status();
+absl::Status ParameterClient::Push(absl::Span<const float> gradient) {
+  return impl_->Send(gradient, false).status();
 }
 
-absl::StatusOr<std::vector<float>> ParameterClient::Exchange(absl::Span<const float> gradient,
-                                                             double weight, uint32_t leaf) {
-  return impl_->Send(gradient, weight, leaf, true);
+absl::StatusOr<std::vector<float>> ParameterClient::Exchange(absl::Span<const float> gradient) {
+  return impl_->Send(gradient, true);
 }
 
 }  // namespace paceline

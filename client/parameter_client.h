@@ -8,8 +8,6 @@
 //
 // Shapes   Parameters and gradients: [elements()] float32, the job's parameters end to end in the
 //          order of parameters().
-// Units    weight: what the gradient counts beside others of its round (sync); the update uses
-//          sum(weight * gradient) / sum(weight).
 // Errors   NOT_FOUND: no such job. CANCELLED: it has ended. ABORTED: the push was too stale; pull and
 //          compute anew. INVALID_ARGUMENT: sizes or values that the servers refuse. UNAVAILABLE (Join
 //          and Open only): the coordinator does not answer. Once joined, calls wait for a fleet that
@@ -59,13 +57,11 @@ class ParameterClient {
   // The newest parameters (ssp: as soon as they hold what the bound asks for).
   absl::StatusOr<std::vector<float>> Pull();
 
-  // Waits until the gradient is applied. `leaf` is this client's place in a round of a sync job, in
-  // [0, shards_per_round); the round closes when every leaf has been pushed.
-  absl::Status Push(absl::Span<const float> gradient, double weight = 1, uint32_t leaf = 0);
+  // Waits until the gradient is applied.
+  absl::Status Push(absl::Span<const float> gradient);
 
   // Push, then what Pull returns.
-  absl::StatusOr<std::vector<float>> Exchange(absl::Span<const float> gradient, double weight = 1,
-                                              uint32_t leaf = 0);
+  absl::StatusOr<std::vector<float>> Exchange(absl::Span<const float> gradient);
 
  private:
   class Impl;

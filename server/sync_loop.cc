@@ -21,8 +21,10 @@
 namespace paceline {
 namespace {
 
-// The coordinator holds a call for an interval; a call that takes this much longer is given up.
+// The coordinator holds a call for an interval; the first call may take this much longer. Later ones
+// get a quarter of the lease: an answer that is lost must not cost the lease, and with it the jobs.
 constexpr absl::Duration kPatience = absl::Seconds(5);
+constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kLeavePatience = absl::Seconds(1);
 constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
 constexpr absl::Duration kRetryMax = absl::Seconds(1);
@@ -90,6 +92,7 @@ class SyncLoop::Impl {
   v1::ServerIdentity identity_;
   uint64_t known_version_ = 0;
   absl::Duration interval_ = absl::Seconds(1);
+  absl::Duration patience_ = kPatience;
   absl::Duration retry_ = kRetryMin;
   std::string
       trouble_;  // What was logged when the coordinator was last heard of; empty: all is well.
@@ -134,7 +137,7 @@ absl::Status SyncLoop::Impl::Sync(v1::ServerSyncReply* reply) {
     *request.add_partitions() = std::move(report);
   }
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + interval_ + kPatience));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + interval_ + patience_));
   {
     absl::MutexLock lock(&mutex_);
     if (hurry_ || stopping_) return absl::CancelledError();
@@ -164,6 +167,7 @@ void SyncLoop::Impl::Synced(v1::ServerSyncReply reply) {
   identity_ = reply.server();
   known_version_ = reply.version();
   interval_ = absl::Milliseconds(reply.sync_interval_ms());
+  patience_ = absl::Milliseconds(reply.lease_ms()) / kPatiencesInLease;
   if (!reply.changed()) return;
   absl::MutexLock lock(&mutex_);
   directives_ = std::move(reply);

@@ -199,8 +199,19 @@ void FillOptimizer(v1::OptimizerSpec* optimizer) {
   if (schedule->curve_case() == v1::ScheduleSpec::CURVE_NOT_SET) schedule->mutable_constant();
 }
 
-absl::Status ResolveConsistency(v1::ConsistencySpec* consistency) {
-  if (consistency->mode_case() == v1::ConsistencySpec::MODE_NOT_SET) consistency->mutable_sync();
+absl::Status ResolveConsistency(bool is_bare, v1::ConsistencySpec* consistency) {
+  if (consistency->mode_case() == v1::ConsistencySpec::MODE_NOT_SET) {
+    if (is_bare) {
+      consistency->mutable_async();
+    } else {
+      consistency->mutable_sync();
+    }
+  }
+  if (is_bare && consistency->has_sync()) {
+    return Invalid(
+        "consistency is sync, but model.parameters has no data shards to make rounds of; wanted ssp "
+        "or async");
+  }
   if (!consistency->has_async()) return absl::OkStatus();
   v1::AsyncMode* async = consistency->mutable_async();
   if (async->has_max_staleness()) {
@@ -248,7 +259,8 @@ absl::Status Resolve(v1::JobSpec* spec) {
   spec->mutable_train();
   spec->mutable_fleet();
   spec->mutable_merge();
-  RETURN_IF_ERROR(ResolveConsistency(spec->mutable_consistency()));
+  RETURN_IF_ERROR(
+      ResolveConsistency(spec->model().parameters_size() > 0, spec->mutable_consistency()));
   RETURN_IF_ERROR(ApplyNumberRules("", spec));
   if (spec->has_data()) RETURN_IF_ERROR(ResolveData(spec->mutable_data()));
   RETURN_IF_ERROR(CheckModel(*spec));

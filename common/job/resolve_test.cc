@@ -145,6 +145,17 @@ TEST_CASE("a model has layers with data and a loss, or bare parameters") {
         "model.layers[0].linear.units is 0; wanted a whole number in [1, 1048576]");
 }
 
+TEST_CASE("bare parameters have no rounds: async unless ssp is asked for") {
+  CHECK(Resolved(Bare()).consistency().has_async());
+
+  v1::JobSpec spec = Bare();
+  spec.mutable_consistency()->mutable_ssp()->set_staleness(2);
+  CHECK(Resolved(spec).consistency().ssp().staleness() == 2);
+
+  spec.mutable_consistency()->mutable_sync();
+  CHECK(ErrorOf(spec).find("consistency is sync, but model.parameters has no data shards") == 0);
+}
+
 TEST_CASE("bare parameters have names of their own and sensible shapes") {
   v1::JobSpec spec = Bare();
   *spec.mutable_model()->add_parameters() = spec.model().parameters(0);

@@ -272,6 +272,7 @@ void Coordinator::Fleet::Start(Job* job, Edit* edit) {
     const state::JobRecord& record = RecordOf(*job);
     job->start_by = absl::InfiniteFuture();
     BuildWork(job);
+    job->progress->Begin(now_);
     ChangeAll(*job);
     Mark(number);
     std::set<std::string> holders;

@@ -64,7 +64,9 @@ void Coordinator::Fleet::OnServerSync(absl::Time now, uint64_t call,
   }
   Server& server = servers_.at(id);
   server.last_sync = now_;
-  if (!std::exchange(server.heard, true)) {
+  // A registration whose answer was lost is repeated: nothing is placed on an incarnation that does
+  // not know of itself.
+  if (request.server().incarnation() > 0 && !std::exchange(server.heard, true)) {
     for (const auto& [number, job] : jobs_) Mark(number);
   }
   server_leases_.Renew(id, now_);

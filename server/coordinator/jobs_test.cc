@@ -44,6 +44,8 @@ TEST_CASE("a job waits, runs, is evaluated and finishes") {
   CHECK(status.samples() == 120);
   CHECK(status.samples_total() == 160);
   CHECK(status.recent_loss() == Approx(0.5));
+  CHECK(status.epoch_loss() == Approx(0.5));
+  CHECK(status.samples_per_s() == Approx(240));
   CHECK(status.wall_s() == Approx(0.5));
 
   c.ReportEvaluation("w1", job, 1, false);
@@ -98,6 +100,24 @@ TEST_CASE("fewer servers than wanted are waited for, for one lease") {
     c.Advance(absl::Milliseconds(200));
     c.SyncAll();
   }
+
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+}
+
+TEST_CASE("nothing is placed on a server that has not said that it knows its incarnation") {
+  TestCluster c;
+  const std::string job = c.MustSubmit(TestCluster::BareSpec());
+  v1::ServerSyncRequest request;
+  request.mutable_server()->set_id("s1");
+  request.set_release("0.1.0");
+  request.set_address("s1:7000");
+  c.Sync(request);
+  CHECK(c.Describe(job).reason() == "waiting for a server's next sync");
+
+  // The answer was lost: it registers once more.
+  c.Sync(request);
+  CHECK(c.Describe(job).state() == v1::WAITING);
+  c.SyncServer("s1");
 
   CHECK(c.Describe(job).state() == v1::RUNNING);
 }

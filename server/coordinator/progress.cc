@@ -20,6 +20,13 @@ Progress::Progress(size_t partitions, uint64_t train_samples)
       marks_(partitions),
       is_heard_(partitions, false) {}
 
+void Progress::Begin(absl::Time now) {
+  PACELINE_CHECK(recent_.empty());
+  epoch_start_ = {now};
+  moved_ = now;
+  recent_.push_back({now});
+}
+
 void Progress::Report(absl::Time now, const v1::PartitionReport& report) {
   const uint32_t partition = report.partition();
   PACELINE_CHECK(partition < reports_.size());
@@ -35,7 +42,6 @@ void Progress::Follow(absl::Time now, const v1::PartitionReport& report) {
   const Sums sums{now, static_cast<double>(report.samples()), report.loss_sum(),
                   static_cast<double>(report.correct())};
   if (recent_.empty()) {
-    // What was before, in an earlier coordinator's life, is not in this epoch's means.
     epoch_start_ = sums;
     moved_ = now;
     recent_.push_back(sums);

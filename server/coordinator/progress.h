@@ -22,6 +22,10 @@ class Progress {
   // `train_samples` are one epoch; 0: the job has no epochs.
   Progress(size_t partitions, uint64_t train_samples);
 
+  // The job starts now: all sums are 0. Without it they are those of the first report, and means
+  // leave out what was before.
+  void Begin(absl::Time now);
+
   // Takes in a report of a partition of the job.
   void Report(absl::Time now, const v1::PartitionReport& report);
 

@@ -78,5 +78,20 @@ TEST_CASE("an epoch's means begin where it began, even between two reports") {
   CHECK(progress.EpochLoss() == Approx(1.8));
 }
 
+TEST_CASE("a job that starts now counts from nothing; one taken over counts from the first report") {
+  Progress started(1, 100);
+  started.Begin(kStart);
+  Progress taken_over(1, 100);
+  for (Progress* progress : {&started, &taken_over}) {
+    progress->Report(kStart + absl::Seconds(1), Report(0, 4, 40, 80));
+  }
+  CHECK(started.EpochLoss() == Approx(2));
+  CHECK(started.SamplesPerSecond(kStart + absl::Seconds(1)) == Approx(40));
+  CHECK(taken_over.EpochLoss() == 0);
+
+  taken_over.Report(kStart + absl::Seconds(2), Report(0, 5, 50, 90));
+  CHECK(taken_over.EpochLoss() == Approx(1));
+}
+
 }  // namespace
 }  // namespace paceline

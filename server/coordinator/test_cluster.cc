@@ -88,7 +88,9 @@ uint64_t TestCluster::RegisterServer(const std::string& id) {
   request.mutable_server()->set_id(id);
   request.set_release("0.1.0");
   request.set_address(id + ":7000");
-  return Sync(request);
+  const uint64_t call = Sync(request);
+  if (StatusOf(call).ok()) SyncServer(id);
+  return call;
 }
 
 v1::WorkerSyncRequest TestCluster::WorkerRequest(const std::string& id) const {

@@ -36,7 +36,7 @@ class TestCluster {
   }
   absl::Status StatusOf(uint64_t call);
 
-  // Registration; remembers the incarnation.
+  // Registration; remembers the incarnation. A server syncs at once with the one it got.
   uint64_t RegisterWorker(const std::string& id, uint32_t slots = 1, const std::string& join = "");
   uint64_t RegisterServer(const std::string& id);
 

@@ -19,6 +19,13 @@ uint64_t NextClock(const v1::RosterMember& member, const Dedupe& clocks) {
   return std::max(next, member.start_clock());
 }
 
+// Neither an idle member nor one whose successor has spoken: nothing of it is taken any more,
+// and the roster that says so is on its way.
+bool IsWaitedFor(const v1::RosterMember& member, const Dedupe& clocks) {
+  const v1::WorkerIdentity& worker = member.worker();
+  return !member.idle() && clocks.CheckIncarnation(worker.id(), worker.incarnation()).ok();
+}
+
 bool Overlap(LeafRun a, LeafRun b) {
   return a.first < b.first + b.count && b.first < a.first + a.count;
 }
@@ -35,7 +42,7 @@ absl::Status AdmitRound(uint64_t clock, uint64_t version) {
 absl::optional<SlowestMember> FindSlowest(const v1::Roster& roster, const Dedupe& clocks) {
   absl::optional<SlowestMember> slowest;
   for (const v1::RosterMember& member : roster.members()) {
-    if (member.idle()) continue;
+    if (!IsWaitedFor(member, clocks)) continue;
     const uint64_t next = NextClock(member, clocks);
     if (!slowest.has_value() || next < slowest->next_clock) slowest = SlowestMember{next};
   }
@@ -93,7 +100,7 @@ WaitReason WaitForClock(uint64_t clock, uint64_t staleness, const v1::Roster& ro
   const uint64_t needed = clock > staleness ? clock - staleness : 0;
   WaitReason reason;
   for (const v1::RosterMember& member : roster.members()) {
-    if (member.idle() || NextClock(member, clocks) >= needed) continue;
+    if (!IsWaitedFor(member, clocks) || NextClock(member, clocks) >= needed) continue;
     reason.on.push_back(member.worker().id());
     if (reason.on.size() == kNamedMax) break;
   }

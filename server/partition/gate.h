@@ -31,7 +31,8 @@ struct WaitReason {
 // `version`: FailedPrecondition if its round has not begun. (A round that is over is a duplicate.)
 absl::Status AdmitRound(uint64_t clock, uint64_t version);
 
-// ssp. The slowest member that somebody has to wait for: absent if there is none (all idle).
+// ssp. The slowest member that somebody has to wait for: absent if there is none. Nobody waits for
+// an idle one, nor for an incarnation whose successor is known.
 struct SlowestMember {
   uint64_t next_clock = 0;
 };

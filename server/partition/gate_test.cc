@@ -69,6 +69,14 @@ TEST_CASE("the clock of a former incarnation does not count") {
   CHECK_FALSE(fleet.Admits(5, 0));
 }
 
+TEST_CASE("a member whose successor has spoken is waited for no longer") {
+  Fleet fleet({5, 0});
+  CHECK_FALSE(fleet.Admits(5, 0));
+  REQUIRE(fleet.clocks.Meet("w2", 2).ok());
+  CHECK(fleet.Admits(5, 0));
+  CHECK(WaitForClock(6, 0, fleet.roster, fleet.clocks).on == std::vector<std::string>{"w1"});
+}
+
 TEST_CASE("the lead of an admitted read is at most staleness plus one") {
   const Fleet fleet({3, 9});
   const auto slowest = FindSlowest(fleet.roster, fleet.clocks);

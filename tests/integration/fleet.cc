@@ -195,7 +195,9 @@ Json Fleet::Wait(const std::string& job, int exit_code) const {
   INFO("logs in " << folder_ << "\n" << result.err << result.out << "\n" << Events(job));
   if (result.exit_code != exit_code) {
     WARN(Paceline({"status", job}).out);
-    std::system(("tail -n 30 " + folder_ + "/*.log >&2").c_str());
+    for (const auto& [name, process] : processes_) {
+      WARN(name << ":\n" << ReadText(absl::StrCat(folder_, "/", name, ".log")));
+    }
   }
   REQUIRE(result.exit_code == exit_code);
   return result.json();

@@ -92,7 +92,8 @@ absl::Duration Network::DrawDelay(const Node* a, const Node* b) {
 
 // ---- Calls ----
 
-uint64_t Network::Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done) {
+uint64_t Network::Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done,
+                       bool once) {
   const uint64_t id = next_id_++;
   open_[id] = {from, to, std::move(done), {}};
   from->After(timeout, [this, id] {
@@ -101,7 +102,7 @@ uint64_t Network::Call(Node* from, Node* to, absl::Duration timeout, Serve serve
     Finish(id, absl::DeadlineExceededError("the call's deadline is over"), nullptr);
   });
   SendRequest(id, from->life(), from, to, serve);
-  if (random_.Chance(FaultsOf(from, to).duplicate)) {
+  if (random_.Chance(FaultsOf(from, to).duplicate) && !once) {
     queue_->Trace("call ", id, " is sent twice");
     SendRequest(id, from->life(), from, to, serve);
   }

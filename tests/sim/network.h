@@ -95,8 +95,10 @@ class Network {
   // No message passes between the two until `until`.
   void Cut(const Node* a, const Node* b, absl::Time until);
 
-  // `serve` runs in `to`, `done` in `from`. Returns the call's id.
-  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done);
+  // `serve` runs in `to`, `done` in `from`. Returns the call's id. `once`: the request is never
+  // duplicated.
+  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done,
+                bool once = false);
   // The caller has lost interest: `done` is not run.
   void Cancel(uint64_t id);
   // The node's process has just died: breaks its connections.

@@ -62,16 +62,25 @@ void Oracle::OnDirectives(const v1::ServerSyncReply& reply) {
   }
 }
 
+Oracle::Call& Oracle::Note(uint64_t call, const v1::PartitionKey& key,
+                           const v1::WorkerIdentity& worker) {
+  Call& noted = calls_[call];
+  noted.partition = key.partition();
+  noted.segment = key.segment();
+  noted.worker = worker;
+  View& view = views_[noted.partition];
+  noted.version_before = view.report.version();
+  uint64_t& newest = view.newest[worker.id()];
+  newest = std::max(newest, worker.incarnation());
+  return noted;
+}
+
 void Oracle::OnPush(uint64_t call, const v1::PushHeader& header) {
   ++counts_.pushes;
-  Call& push = calls_[call];
-  push.partition = header.key().partition();
+  Call& push = Note(call, header.key(), header.worker());
   push.is_push = true;
-  push.segment = header.key().segment();
-  push.worker = header.worker();
   push.clock = header.clock();
   push.shards = ShardsOf(header);
-  push.version_before = views_[push.partition].report.version();
   push.base_version = header.base_version();
   const auto segment = segments_.find(push.segment);
   if (segment != segments_.end() && segment->second.consistency().has_ssp()) {
@@ -80,18 +89,11 @@ void Oracle::OnPush(uint64_t call, const v1::PushHeader& header) {
 }
 
 void Oracle::OnPull(uint64_t call, const v1::PullRequest& request) {
-  Call& pull = calls_[call];
-  pull.partition = request.key().partition();
-  pull.segment = request.key().segment();
-  pull.worker = request.worker();
-  pull.read_clock = request.clock();
+  Note(call, request.key(), request.worker()).read_clock = request.clock();
 }
 
 void Oracle::OnSettle(uint64_t call, const v1::SettleRequest& request) {
-  Call& settle = calls_[call];
-  settle.partition = request.key().partition();
-  settle.segment = request.key().segment();
-  settle.worker = request.worker();
+  Note(call, request.key(), request.worker());
 }
 
 // ---- What comes out ----
@@ -123,7 +125,7 @@ void Oracle::CheckAnswered(const Call& call, const v1::ParametersHeader& header)
   if (segment.consistency().has_ssp() && call.read_clock > 0 && is_current) {
     ++counts_.gated_reads;
     std::string why;
-    if (!MayRead(view, segment, call, &why)) {
+    if (!MayRead(view, segment, call, false, &why)) {
       Fail(absl::StrCat("partition ", call.partition, " answered ", call.worker.id(),
                         "'s read at clock ", call.read_clock, " too early: ", why));
     }
@@ -151,10 +153,14 @@ void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header
 }
 
 bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& call,
-                     std::string* why) const {
+                     bool strict, std::string* why) const {
   const uint64_t staleness = segment.consistency().ssp().staleness();
   for (const v1::RosterMember& member : view.roster.members()) {
     if (member.idle()) continue;
+    const auto newest = view.newest.find(member.worker().id());
+    const bool is_replaced =
+        newest != view.newest.end() && newest->second > member.worker().incarnation();
+    if (is_replaced && !strict) continue;
     const auto known =
         view.next_clock.find({member.worker().id(), member.worker().incarnation()});
     const uint64_t next = std::max(
@@ -182,6 +188,7 @@ void Oracle::AfterEvent(const std::string& server,
 
 void Oracle::FollowReport(const v1::PartitionReport& report) {
   View& view = views_[report.partition()];
+  if (report.segment() != view.report.segment()) view.arrived.clear();
   TakePushes(report, &view);
   const std::set<uint64_t> applied = AppliedIn(report);
   if (!view.reported || report.segment() != view.report.segment()) CheckSegmentStart(report);
@@ -312,7 +319,7 @@ void Oracle::CheckWaits(const std::string& server) {
     const v1::Segment& segment = segments_[call.segment];
     if (!segment.consistency().has_ssp() || !Contains(view.applied, call.shards)) continue;
     std::string why;
-    if (MayRead(view, segment, call, &why)) {
+    if (MayRead(view, segment, call, true, &why)) {
       Fail(absl::StrCat("partition ", call.partition, " keeps ", call.worker.id(),
                         "'s read at clock ", call.read_clock, " waiting for nothing"));
     }

@@ -86,6 +86,8 @@ class Oracle {
     v1::PartitionReport report;
     bool reported = false;
     std::set<uint64_t> applied;
+    // The newest incarnation that has spoken here.
+    std::map<std::string, uint64_t> newest;
     // Clocks committed here, plus one, by (worker, incarnation).
     std::map<std::pair<std::string, uint64_t>, uint64_t> next_clock;
     // sync: the distinct data shards that arrived for the round from each version.
@@ -99,8 +101,10 @@ class Oracle {
     uint64_t correct = 0;
   };
 
+  Call& Note(uint64_t call, const v1::PartitionKey& key, const v1::WorkerIdentity& worker);
   static std::set<uint64_t> AppliedIn(const v1::PartitionReport& report);
-  bool MayRead(const View& view, const v1::Segment& segment, const Call& call,
+  // `strict`: also those members count whose successors have been heard here.
+  bool MayRead(const View& view, const v1::Segment& segment, const Call& call, bool strict,
                std::string* why) const;
   WorkPlan PlanOf(const v1::Segment& segment) const;
   void CheckAnswered(const Call& call, const v1::ParametersHeader& header);

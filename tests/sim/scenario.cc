@@ -182,7 +182,7 @@ void DrawSpineFaults(Random* random, Scenario* scenario) {
                  : kind == 3 ? FaultEvent::Kind::kCut
                              : FaultEvent::Kind::kPause;
     if (kind == 3) fault.peer = "c";
-    fault.duration = kind == 0 ? DrawMs(random, 0, 3000) : DrawMs(random, 10, 1000);
+    fault.duration = kind == 0 ? DrawMs(random, 0, 3000) : DrawMs(random, 10, 600);
     scenario->faults.push_back(fault);
     when += fault.duration + DrawMs(random, 3000, 8000);
   }

@@ -34,7 +34,8 @@ class SimCoordinator {
   uint64_t Call(Node* from, absl::Duration timeout,
                 void (Coordinator::*method)(absl::Time, uint64_t, const Request&),
                 const Request& request,
-                std::function<void(const absl::Status&, const Answer*)> done) {
+                std::function<void(const absl::Status&, const Answer*)> done,
+                bool once = false) {
     auto serve = [this, method, request](std::shared_ptr<Network::Incoming> incoming) {
       Handle(std::move(incoming), [method, &request](Coordinator* core, absl::Time now,
                                                      uint64_t call) {
@@ -45,7 +46,7 @@ class SimCoordinator {
       if (!status.ok()) return done(status, nullptr);
       done(status, std::get_if<Answer>(&static_cast<const Reply*>(answer)->message));
     };
-    return network_->Call(from, &node_, timeout, std::move(serve), std::move(finish));
+    return network_->Call(from, &node_, timeout, std::move(serve), std::move(finish), once);
   }
 
  private:

@@ -11,6 +11,7 @@ namespace {
 
 // As server/sync_loop.cc.
 constexpr absl::Duration kPatience = absl::Seconds(5);
+constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
 constexpr absl::Duration kRetryMax = absl::Seconds(1);
 
@@ -50,6 +51,7 @@ void SimServer::Start() {
                                           [this](Answer answer) { Deliver(std::move(answer)); });
   identity_.set_id(id_);
   retry_ = kRetryMin;
+  patience_ = kPatience;
   Sync();
 }
 
@@ -130,11 +132,14 @@ void SimServer::Sync() {
     *request.add_partitions() = std::move(report);
   }
   sync_call_ = coordinator_->Call<v1::ServerSyncRequest, v1::ServerSyncReply>(
-      &node_, interval_ + kPatience, &Coordinator::OnServerSync, request,
+      &node_, interval_ + patience_, &Coordinator::OnServerSync, request,
       [this](const absl::Status& status, const v1::ServerSyncReply* reply) {
         sync_call_ = 0;
         OnSynced(status, reply);
-      });
+      },
+      // A registration that comes late and again is a new process to the coordinator; gRPC never
+      // sends one twice.
+      /*once=*/identity_.incarnation() == 0);
 }
 
 void SimServer::OnSynced(const absl::Status& status, const v1::ServerSyncReply* reply) {
@@ -152,6 +157,7 @@ void SimServer::OnSynced(const absl::Status& status, const v1::ServerSyncReply* 
   identity_ = reply->server();
   known_version_ = reply->version();
   interval_ = absl::Milliseconds(reply->sync_interval_ms());
+  patience_ = absl::Milliseconds(reply->lease_ms()) / kPatiencesInLease;
   if (reply->changed()) {
     queue_->Trace(id_, " follows directives ", reply->version());
     oracle_->OnDirectives(*reply);

@@ -57,6 +57,7 @@ class SimServer {
   v1::ServerIdentity identity_;
   uint64_t known_version_ = 0;
   absl::Duration interval_ = absl::Seconds(1);
+  absl::Duration patience_;
   absl::Duration retry_;
   uint64_t sync_call_ = 0;  // In flight; 0: none.
 };

@@ -14,6 +14,7 @@ namespace {
 
 // As worker/agent.
 constexpr absl::Duration kSyncSlack = absl::Seconds(3);
+constexpr int kSlacksInLease = 4;
 constexpr absl::Duration kRetry = absl::Milliseconds(250);
 constexpr absl::Duration kLeaseTimeout = absl::Seconds(5);
 constexpr absl::Duration kLeaveTimeout = absl::Seconds(1);
@@ -202,6 +203,7 @@ void SimWorker::Start() {
   identity_.set_id(node_.name());
   known_version_ = 0;
   interval_ = absl::Milliseconds(200);
+  slack_ = kSyncSlack;
   Sync();
 }
 
@@ -242,7 +244,7 @@ v1::WorkerSyncRequest SimWorker::MakeRequest() const {
 void SimWorker::Sync() {
   const v1::WorkerSyncRequest request = MakeRequest();
   world_->coordinator->Call<v1::WorkerSyncRequest, v1::WorkerSyncReply>(
-      &node_, interval_ + kSyncSlack, &Coordinator::OnWorkerSync, request,
+      &node_, interval_ + slack_, &Coordinator::OnWorkerSync, request,
       [this, request](const absl::Status& status, const v1::WorkerSyncReply* reply) {
         OnSynced(request, status, reply);
       });
@@ -267,6 +269,7 @@ void SimWorker::OnSynced(const v1::WorkerSyncRequest& request, const absl::Statu
   }
   identity_ = reply->worker();
   interval_ = absl::Milliseconds(reply->sync_interval_ms());
+  slack_ = absl::Milliseconds(reply->lease_ms()) / kSlacksInLease;
   if (reply->changed()) ApplyDirectives(*reply);
   Sync();
 }

@@ -69,6 +69,7 @@ class SimWorker {
   v1::WorkerIdentity identity_;
   uint64_t known_version_ = 0;
   absl::Duration interval_;
+  absl::Duration slack_;
   std::map<std::string, std::shared_ptr<Runner>> runners_;
 };
 

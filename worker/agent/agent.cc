@@ -11,8 +11,10 @@
 namespace paceline {
 namespace {
 
-// A sync is answered within the interval; this is for a coordinator that has gone silent.
+// A sync is answered within the interval; this much more is for a coordinator that has gone silent.
+// Once the lease is known it is a quarter of that: an answer that is lost must not cost the lease.
 constexpr absl::Duration kSyncSlack = absl::Seconds(3);
+constexpr int kSlacksInLease = 4;
 constexpr absl::Duration kRetry = absl::Milliseconds(250);
 constexpr absl::Duration kLeaveTimeout = absl::Seconds(1);
 
@@ -38,7 +40,7 @@ bool IsPassing(const absl::Status& status) {
 }  // namespace
 
 Agent::Agent(AgentOptions options, Logger* logger)
-    : options_(std::move(options)), logger_(logger), control_(options_.coordinator) {
+    : options_(std::move(options)), logger_(logger), control_(options_.coordinator), sync_slack_(kSyncSlack) {
   worker_.set_id(options_.id);
 }
 
@@ -63,7 +65,7 @@ absl::Status Agent::Run() {
   bool reachable = true;
   while (!stopping()) {
     const v1::WorkerSyncRequest request = MakeRequest();
-    const auto reply = control_.WorkerSync(request, sync_interval_ + kSyncSlack);
+    const auto reply = control_.WorkerSync(request, sync_interval_ + sync_slack_);
     if (reply.ok()) {
       if (!reachable) logger_->Log(LogLevel::kInfo, "the coordinator answers again");
       reachable = true;
@@ -109,6 +111,7 @@ void Agent::Apply(const v1::WorkerSyncRequest& request, const v1::WorkerSyncRepl
                                                              worker_.incarnation())}});
   }
   sync_interval_ = absl::Milliseconds(reply.sync_interval_ms());
+  sync_slack_ = absl::Milliseconds(reply.lease_ms()) / kSlacksInLease;
   if (reply.changed()) ApplyDirectives(reply);
 }
 

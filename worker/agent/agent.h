@@ -57,6 +57,7 @@ class Agent {
   v1::WorkerIdentity worker_;
   uint64_t known_version_ = 0;
   absl::Duration sync_interval_ = absl::Milliseconds(200);
+  absl::Duration sync_slack_;
   std::map<std::string, std::unique_ptr<JobRunner>> runners_;
 
   absl::Mutex mutex_;

@@ -1,0 +1,423 @@
+#include "cli/render.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace paceline::cli {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+void AddWorker(v1::JobStatus* job, const std::string& id, const std::string& state,
+               double compute_s, double wait_s, double transfer_s) {
+  v1::WorkerStatus* worker = job->add_workers();
+  worker->mutable_worker()->set_id(id);
+  worker->mutable_worker()->set_incarnation(2);
+  worker->set_state(state);
+  worker->mutable_report()->set_clock(41);
+  worker->mutable_report()->set_samples(1312);
+  worker->mutable_report()->set_compute_s(compute_s);
+  worker->mutable_report()->set_wait_s(wait_s);
+  worker->mutable_report()->set_transfer_s(transfer_s);
+}
+
+void AddPlacement(v1::JobStatus* job, uint32_t partition, const std::string& server) {
+  v1::PartitionPlacement* place = job->add_placement();
+  place->set_partition(partition);
+  place->set_server(server);
+  place->set_term(1);
+}
+
+// A running ssp job: two workers, three partitions of which two have reported.
+v1::JobStatus Running() {
+  v1::JobStatus job;
+  job.set_job("digits-7");
+  job.set_state(v1::RUNNING);
+  job.mutable_spec()->mutable_train()->set_epochs(5);
+  job.mutable_spec()->mutable_fleet()->set_workers(2);
+  job.mutable_spec()->mutable_fleet()->set_servers(3);
+  job.mutable_spec()->mutable_fleet()->set_replicas(1);
+  job.mutable_segment()->mutable_consistency()->mutable_ssp()->set_staleness(3);
+  job.set_version(82);
+  job.set_epoch(1);
+  job.set_samples(2624);
+  job.set_samples_total(10000);
+  job.set_recent_loss(0.51234);
+  job.set_epoch_loss(0.6);
+  job.set_epoch_accuracy(0.875);
+  job.set_samples_per_s(1312);
+  job.set_wall_s(62);
+  job.set_bytes_pushed(1500);
+  job.set_bytes_pulled(2500000);
+  job.mutable_roster()->add_members();
+  AddWorker(&job, "w0", "training", 6, 3, 1);
+  AddWorker(&job, "w1", "training", 0, 0, 0);
+
+  for (uint32_t partition = 0; partition < 3; ++partition) {
+    AddPlacement(&job, partition, "s" + std::to_string(partition));
+  }
+  v1::PartitionReport* first = job.add_partitions();
+  first->set_partition(0);
+  first->set_version(83);
+  first->set_pushes_duplicate(2);
+  first->set_pushes_refused_stale(4);
+  first->set_pushes_invalid(1);
+  first->set_last_invalid("w1: gradient holds NaN at element 3");
+  for (const uint64_t count : {50, 20, 12}) first->add_staleness(count);
+  for (int i = 0; i < 2; ++i) {
+    v1::Wait* wait = first->add_waits();
+    wait->set_worker("w0");
+    wait->set_what("clock 38");
+    wait->add_on("w1");
+    wait->add_on("w3");
+  }
+  v1::PartitionReport* second = job.add_partitions();
+  second->set_partition(1);
+  second->set_version(82);
+  for (const uint64_t count : {60, 22}) second->add_staleness(count);
+  return job;
+}
+
+v1::JobStatus Finished() {
+  v1::JobStatus job = Running();
+  job.set_state(v1::FINISHED);
+  job.set_epoch(5);
+  job.set_samples(10000);
+  v1::Evaluation* early = job.add_evaluations();
+  early->set_epoch(4);
+  early->set_loss(0.4);
+  v1::Evaluation* last = job.add_evaluations();
+  last->set_epoch(5);
+  last->set_loss(0.25);
+  last->set_accuracy(0.9);
+  last->set_samples(500);
+  last->set_final(true);
+  job.set_weights_sha256("abcd");
+  job.set_spec_sha256("ef01");
+  job.set_release("0.1.0");
+  return job;
+}
+
+std::vector<std::string> KeysOf(const nlohmann::ordered_json& json) {
+  std::vector<std::string> keys;
+  for (const auto& item : json.items()) keys.push_back(item.key());
+  return keys;
+}
+
+TEST_CASE("everything about a job: facts, refused pushes, workers' time, who waits for whom") {
+  CHECK(JobText(Running()) ==
+        R"(job          digits-7
+state        running
+consistency  ssp(3)
+progress     epoch 1 of 5, 2624 of 10000 samples, version 82
+speed        1312 samples/s, 1 min 02 s so far
+loss         0.5123 now, 0.6000 this epoch
+traffic      1.5 kB pushed, 2.5 MB pulled
+refused      partition 0: w1: gradient holds NaN at element 3
+pushes       2 duplicate, 4 too stale, 1 invalid
+
+WORKER  STATE     CLOCK  SAMPLES  COMPUTE  WAIT    TRANSFER
+w0#2    training  41     1312     60.00%   30.00%  10.00%
+w1#2    training  41     1312     -        -       -
+
+PARTITION  SERVER  TERM  VERSION  WAITING
+0          s0      1     83       2 waiting; w0: clock 38 on w1,w3
+1          s1      1     82
+2          s2      1     -
+)");
+}
+
+TEST_CASE("a job that has just been submitted has no workers and no partitions to show") {
+  v1::JobStatus job;
+  job.set_job("new-1");
+  job.set_state(v1::WAITING);
+  job.set_reason("no server is there");
+
+  CHECK(JobText(job) ==
+        R"(job          new-1
+state        waiting: no server is there
+consistency  sync
+progress     epoch 0 of 0, 0 of 0 samples, version 0
+speed        0 samples/s, 0.0 s so far
+loss         0.0000 now, 0.0000 this epoch
+traffic      0 B pushed, 0 B pulled
+pushes       0 duplicate, 0 too stale, 0 invalid
+)");
+}
+
+TEST_CASE("a job whose loss is not a number, whose mode changes and that was evaluated says so") {
+  v1::JobStatus job = Finished();
+  job.clear_placement();
+  job.clear_workers();
+  job.clear_partitions();
+  job.set_recent_loss(kNaN);
+  job.set_epoch_loss(kInfinity);
+  job.mutable_pending_consistency()->mutable_sync();
+
+  CHECK(JobText(job) ==
+        R"(job             digits-7
+state           finished
+consistency     ssp(3) (changing to sync)
+progress        epoch 5 of 5, 10000 of 10000 samples, version 82
+speed           1312 samples/s, 1 min 02 s so far
+loss            nan now, inf this epoch
+traffic         1.5 kB pushed, 2.5 MB pulled
+eval            epoch 4: loss 0.4000
+final eval      epoch 5: loss 0.2500, accuracy 90.00%
+pushes          0 duplicate, 0 too stale, 0 invalid
+weights_sha256  abcd
+)");
+}
+
+TEST_CASE("jobs are listed a line each") {
+  v1::ListJobsReply jobs;
+  CHECK(JobListText(jobs) == "JOB  STATE  MODE  WORKERS  EPOCH  LOSS  SAMPLES/S  REASON\n");
+
+  *jobs.add_jobs() = Running();
+  *jobs.add_jobs() = Finished();
+  jobs.mutable_jobs(1)->set_state(v1::FAILED);
+  jobs.mutable_jobs(1)->set_reason("train.csv:3: not a number");
+  CHECK(JobListText(jobs) ==
+        R"(JOB       STATE    MODE    WORKERS  EPOCH  LOSS    SAMPLES/S  REASON
+digits-7  running  ssp(3)  1/2      1/5    0.5123  1312
+digits-7  failed   ssp(3)  1/2      5/5    0.5123  1312       train.csv:3: not a number
+)");
+}
+
+TEST_CASE("a fleet is its servers and its workers") {
+  v1::FleetStatus fleet;
+  fleet.set_release("0.1.0");
+  fleet.set_jobs(2);
+  v1::ServerStatus* server = fleet.add_servers();
+  server->mutable_server()->set_id("s0");
+  server->mutable_server()->set_incarnation(1);
+  server->set_address("10.0.0.5:50051");
+  server->set_state("serving");
+  server->set_partitions(4);
+  server->set_elements(1000);
+  server->set_pid(12);
+  v1::WorkerStatus* worker = fleet.add_workers();
+  worker->mutable_worker()->set_id("w0");
+  worker->mutable_worker()->set_incarnation(3);
+  worker->set_host("node-1");
+  worker->set_state("training");
+  worker->set_job("digits-7");
+  worker->set_pid(13);
+
+  CHECK(FleetText(fleet) == R"(release 0.1.0, 2 jobs
+
+SERVER  ADDRESS         STATE    PARTITIONS  ELEMENTS  PID
+s0#1    10.0.0.5:50051  serving  4           1000      12
+
+WORKER  HOST    STATE     JOB       PID
+w0#3    node-1  training  digits-7  13
+)");
+}
+
+TEST_CASE("the result of a job that was evaluated, with its run directory") {
+  CHECK(ResultText(Finished(), "runs/digits") ==
+        R"(job             digits-7
+result          finished
+mode            ssp(3)
+fleet           3 servers, 2 workers
+samples         10000 in 1 min 02 s (1312 a second)
+train loss      0.6000
+eval loss       0.2500
+eval accuracy   90.00%
+traffic         1.5 kB pushed, 2.5 MB pulled
+weights_sha256  abcd
+run directory   runs/digits
+)");
+}
+
+TEST_CASE("the result of a job that failed before it began") {
+  v1::JobStatus job;
+  job.set_job("new-1");
+  job.set_state(v1::FAILED);
+  job.set_reason("no such file");
+  job.set_epoch_loss(kNaN);
+
+  CHECK(ResultText(job, "") == R"(job         new-1
+result      failed: no such file
+mode        sync
+fleet       0 servers, 0 workers
+samples     0 in 0.0 s (0 a second)
+train loss  nan
+traffic     0 B pushed, 0 B pulled
+)");
+}
+
+TEST_CASE("an event is one line, whatever its message holds") {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  v1::Event event;
+  event.set_unix_s(43384.5);  // 12:03:04.5 of the first day.
+  event.set_kind("worker-expired");
+  event.set_subject("w0");
+  event.set_message("no sync\nfor \x1b[31m2 s");
+  CHECK(EventLine(event) == "12:03:04.500 worker-expired w0: no sync?for ?[31m2 s");
+
+  event.clear_subject();
+  event.set_unix_s(kInfinity);
+  CHECK(EventLine(event) == "infinite-future worker-expired: no sync?for ?[31m2 s");
+}
+
+TEST_CASE("states have names, also those of a later release") {
+  CHECK(StateName(v1::EVALUATING) == "evaluating");
+  CHECK(StateName(static_cast<v1::JobState>(99)) == "state 99");
+}
+
+TEST_CASE("a job has ended when it is finished, failed or cancelled") {
+  CHECK(HasEnded(v1::FINISHED));
+  CHECK(HasEnded(v1::FAILED));
+  CHECK(HasEnded(v1::CANCELLED));
+  CHECK_FALSE(HasEnded(v1::WAITING));
+  CHECK_FALSE(HasEnded(v1::EVALUATING));
+}
+
+TEST_CASE("consistency modes are named with their bounds") {
+  v1::ConsistencySpec mode;
+  CHECK(ConsistencyName(mode) == "sync");
+  mode.mutable_ssp();
+  CHECK(ConsistencyName(mode) == "ssp(0)");
+  mode.mutable_async();
+  CHECK(ConsistencyName(mode) == "async");
+  mode.mutable_async()->set_max_staleness(8);
+  CHECK(ConsistencyName(mode) == "async(max_staleness 8, refuse)");
+  mode.mutable_async()->set_on_stale(v1::AsyncMode::DAMP);
+  CHECK(ConsistencyName(mode) == "async(max_staleness 8, damp)");
+}
+
+TEST_CASE("bytes change their unit where three digits are not enough") {
+  CHECK(Bytes(0) == "0 B");
+  CHECK(Bytes(999) == "999 B");
+  CHECK(Bytes(1000) == "1.0 kB");
+  CHECK(Bytes(999949) == "999.9 kB");
+  CHECK(Bytes(999950) == "1.0 MB");
+  CHECK(Bytes(12.3e12) == "12.3 TB");
+  CHECK(Bytes(2e18) == "2000.0 PB");
+}
+
+TEST_CASE("durations have two units at most") {
+  CHECK(Duration(0) == "0.0 s");
+  CHECK(Duration(9.94) == "9.9 s");
+  CHECK(Duration(9.96) == "10 s");
+  CHECK(Duration(59.6) == "1 min 00 s");
+  CHECK(Duration(125) == "2 min 05 s");
+  CHECK(Duration(3599.7) == "1 h 00 min");
+  CHECK(Duration(86399) == "23 h 59 min");
+  CHECK(Duration(3 * 86400 + 4 * 3600) == "3 d 04 h");
+  CHECK(Duration(1e300) == "over 10000 d");
+  CHECK(Duration(-1) == "?");
+  CHECK(Duration(kNaN) == "?");
+  CHECK(Duration(kInfinity) == "?");
+}
+
+TEST_CASE("a table aligns its columns by characters, not bytes, and keeps a cell on its line") {
+  CHECK(Table({}).empty());
+  CHECK(Table({{"NAME", "N"}, {"m\u00fcller", "1"}, {"a\nb", ""}}) ==
+        "NAME    N\n"
+        "m\u00fcller  1\n"
+        "a?b\n");
+}
+
+TEST_CASE("summary.json has the keys that docs/cli.md promises, in its order") {
+  const auto json = nlohmann::ordered_json::parse(SummaryJson(Finished()));
+
+  CHECK(KeysOf(json) == std::vector<std::string>{
+                            "job",          "state",          "reason",         "mode",
+                            "workers",      "servers",        "replicas",       "rounds",
+                            "epochs",       "samples",        "wall_s",         "samples_per_s",
+                            "train_loss",   "train_accuracy", "eval",           "bytes_pushed",
+                            "bytes_pulled", "staleness",      "weights_sha256", "spec_sha256",
+                            "version"});
+  CHECK(json["state"] == "finished");
+  CHECK(json["mode"] == "ssp(3)");
+  CHECK(json["rounds"] == 82);
+  CHECK(json["train_accuracy"] == 0.875);
+  CHECK(json["eval"] ==
+        nlohmann::ordered_json::parse(R"({"loss": 0.25, "accuracy": 0.9, "samples": 500})"));
+  // Both partitions' pushes, bucket by bucket: 50 + 60, 20 + 22, 12.
+  CHECK(json["staleness"] == nlohmann::ordered_json::parse(R"({"0": 110, "1": 42, "2-3": 12})"));
+}
+
+TEST_CASE("summary.json of numbers and bytes that JSON does not know is JSON all the same") {
+  v1::JobStatus job = Finished();
+  job.set_epoch_loss(kNaN);
+  job.set_samples_per_s(kInfinity);
+  job.mutable_evaluations(1)->set_loss(-kInfinity);
+  job.mutable_evaluations(1)->clear_accuracy();
+  job.set_reason("read \xff\xfe");
+
+  const auto json = nlohmann::ordered_json::parse(SummaryJson(job));
+
+  CHECK(json["train_loss"].is_null());
+  CHECK(json["samples_per_s"].is_null());
+  CHECK(json["eval"]["loss"].is_null());
+  CHECK(json["eval"]["accuracy"].is_null());
+  CHECK(json["reason"] == "read \ufffd\ufffd");
+}
+
+TEST_CASE("a job without evaluation has a null there, and more buckets than numbers do no harm") {
+  v1::JobStatus job;
+  v1::PartitionReport* partition = job.add_partitions();
+  for (int bucket = 0; bucket < 66; ++bucket) partition->add_staleness(1);
+
+  const auto json = nlohmann::ordered_json::parse(SummaryJson(job));
+
+  CHECK(json["eval"].is_null());
+  CHECK(json["staleness"]["4611686018427387904-9223372036854775807"] == 1);
+  CHECK(json["staleness"]["9223372036854775808-"] == 1);
+}
+
+TEST_CASE("a line of metrics.jsonl has the keys that docs/cli.md promises") {
+  v1::JobStatus job = Running();
+  job.set_recent_loss(kNaN);
+
+  const std::string line = MetricsJson(job, 12.25);
+
+  CHECK(line.find('\n') == std::string::npos);
+  const auto json = nlohmann::ordered_json::parse(line);
+  CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "wall_s", "state", "epoch", "rounds",
+                                                 "samples", "samples_per_s", "loss", "epoch_loss",
+                                                 "epoch_accuracy", "workers", "bytes_pushed",
+                                                 "bytes_pulled"});
+  CHECK(json["unix_s"] == 12.25);
+  CHECK(json["loss"].is_null());
+  CHECK(json["workers"] == 1);
+}
+
+TEST_CASE("a line of events.jsonl has the keys that docs/cli.md promises") {
+  v1::Event event;
+  event.set_unix_s(kNaN);
+  event.set_job("digits-7");
+  event.set_kind("push-invalid");
+  event.set_subject("w1");
+  event.set_message("line\n\xff");
+
+  const std::string line = EventJson(event);
+
+  CHECK(line.find('\n') == std::string::npos);
+  const auto json = nlohmann::ordered_json::parse(line);
+  CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "job", "kind", "subject", "message"});
+  CHECK(json["unix_s"].is_null());
+  CHECK(json["message"] == "line\n\ufffd");
+}
+
+TEST_CASE("a message as JSON has the proto's field names, also of fields with no value") {
+  const std::string line = MessageJson(Running());
+
+  CHECK(line.find('\n') == std::string::npos);
+  const auto json = nlohmann::json::parse(line);
+  CHECK(json["samples_per_s"] == 1312);
+  CHECK(json["state"] == "RUNNING");
+  CHECK(json["weights_sha256"] == "");
+  CHECK(json["partitions"][0]["waits"][0]["on"] == nlohmann::json({"w1", "w3"}));
+}
+
+}  // namespace
+}  // namespace paceline::cli
