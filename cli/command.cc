@@ -33,6 +33,7 @@ void AddSetFlag(CLI::App& command, std::vector<std::string>* overrides) {
           "may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
 }
 

@@ -51,6 +51,7 @@ void AddDoctor(CLI::App& app, int* exit_code) {
   command->add_option("--port", flags->ports, "also check that this port is free; may be repeated")
       ->check(CLI::Range(1, 65535))
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command->add_option("--programs", flags->programs,
                       "folder of paceline-server and paceline-worker");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/render.h"
@@ -29,8 +30,9 @@ std::string Bar(double share, int width) {
 
 std::string ProgressLine(const v1::JobStatus& job, int bar_width) {
   if (job.state() == v1::WAITING) {
-    return absl::StrCat("waiting: ",
-                        job.reason().empty() ? "for workers" : Printable(job.reason()));
+    if (job.reason().empty()) return "waiting for workers";
+    const bool says_so = absl::StartsWith(job.reason(), "waiting");
+    return absl::StrCat(says_so ? "" : "waiting: ", Printable(job.reason()));
   }
   // Bare parameters: the programs that push know how much there is to do.
   if (job.samples_total() == 0) {

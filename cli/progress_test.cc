@@ -77,10 +77,13 @@ TEST_CASE("a loss that is not a number is shown as it is, and a speed of none pr
 TEST_CASE("a job that waits says for what, on one line") {
   v1::JobStatus job;
   job.set_state(v1::WAITING);
-  CHECK(ProgressLine(job, 10) == "waiting: for workers");
+  CHECK(ProgressLine(job, 10) == "waiting for workers");
 
   job.set_reason("no\nserver");
   CHECK(ProgressLine(job, 10) == "waiting: no?server");
+
+  job.set_reason("waiting for a worker");
+  CHECK(ProgressLine(job, 10) == "waiting for a worker");
 }
 
 TEST_CASE("a job of bare parameters has no end to measure by") {

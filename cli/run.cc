@@ -158,6 +158,7 @@ void AddRun(CLI::App& app, int* exit_code) {
       ->add_option("--worker-flag", flags->worker_flags,
                    "a flag for every worker, such as --worker-flag=--backend=cpu; may be repeated")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   command->add_flag("--json", flags->json, "print the summary as JSON on standard output");
   command->add_flag("--plain", flags->plain, "plain progress lines, also on a terminal");

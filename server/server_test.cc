@@ -182,6 +182,17 @@ class Client {
     return fleet;
   }
 
+  // Parked calls of the job, as its server last reported them.
+  int Waits() {
+    v1::DescribeJobRequest request;
+    request.set_job(key_.job());
+    v1::JobStatus job;
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    if (!control_->DescribeJob(&context, request, &job).ok()) return 0;
+    return job.partitions_size() == 0 ? 0 : job.partitions(0).waits_size();
+  }
+
   const std::string& job() const { return key_.job(); }
   v1::PartitionKey* key() { return &key_; }
   uint64_t version() const { return version_; }  // Of the last Pull.
@@ -430,6 +441,9 @@ TEST_CASE("a server that stops answers what waits with UNAVAILABLE, which is saf
   Floats values;
   grpc::Status status;
   std::thread waiting([&] { status = reader.Pull(&values, absl::Seconds(20), 1); });
+  const absl::Time give_up = absl::Now() + absl::Seconds(20);
+  while (client.Waits() == 0 && absl::Now() < give_up) {
+  }
   server->Stop();
   waiting.join();
 

@@ -21,8 +21,9 @@
 namespace paceline {
 namespace {
 
-// The coordinator holds a call for an interval; the first call may take this much longer. Later ones
-// get a quarter of the lease: an answer that is lost must not cost the lease, and with it the jobs.
+// The coordinator holds a call for an interval; the first call may take this much longer. Later
+// ones get a quarter of the lease: an answer that is lost must not cost the lease, and with it the
+// jobs.
 constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kLeavePatience = absl::Seconds(1);
@@ -47,13 +48,16 @@ class SyncLoop::Impl {
   void Hurry() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     hurry_ = true;
-    if (call_ != nullptr) call_->TryCancel();
+    if (call_ != nullptr && !registering_) call_->TryCancel();
   }
 
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
     {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
+      // A registration is answered at once; without the answer this server could not leave.
+      if (registering_)
+        mutex_.AwaitWithTimeout(absl::Condition(this, &Impl::IsIdle), kLeavePatience);
       if (call_ != nullptr) call_->TryCancel();
     }
     if (talker_.joinable()) talker_.join();
@@ -68,6 +72,8 @@ class SyncLoop::Impl {
   void Synced(v1::ServerSyncReply reply) ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave();
+
+  bool IsIdle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return call_ == nullptr; }
 
   // The follower's.
   void Follow() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -85,6 +91,7 @@ class SyncLoop::Impl {
   // Something has happened since the newest report.
   bool hurry_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::ClientContext* call_ ABSL_GUARDED_BY(mutex_) = nullptr;  // In flight; may be cancelled.
+  bool registering_ ABSL_GUARDED_BY(mutex_) = false;             // What call_ does.
   // The newest directives nobody has followed; older ones need not be.
   absl::optional<v1::ServerSyncReply> directives_ ABSL_GUARDED_BY(mutex_);
 
@@ -142,10 +149,12 @@ absl::Status SyncLoop::Impl::Sync(v1::ServerSyncReply* reply) {
     absl::MutexLock lock(&mutex_);
     if (hurry_ || stopping_) return absl::CancelledError();
     call_ = &context;
+    registering_ = request.server().incarnation() == 0;
   }
   const grpc::Status status = stub_->ServerSync(&context, request, reply);
   absl::MutexLock lock(&mutex_);
   call_ = nullptr;
+  registering_ = false;
   if (status.error_code() == grpc::StatusCode::CANCELLED && !hurry_ && !stopping_) {
     return absl::UnavailableError("the coordinator cancelled the call");
   }

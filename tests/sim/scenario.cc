@@ -41,13 +41,14 @@ v1::ConsistencySpec DrawConsistency(Random* random) {
 }
 
 // One feature in: a linear layer's weight and bias have as many elements as it has units.
-void DrawModel(Random* random, v1::JobSpec* spec) {
+void DrawModel(Random* random, uint64_t total_shards, v1::JobSpec* spec) {
   const auto add = [spec](uint32_t units) {
     spec->mutable_model()->add_layers()->mutable_linear()->set_units(units);
   };
   spec->mutable_model()->set_loss(v1::ModelSpec::SOFTMAX_CROSS_ENTROPY);
   const uint32_t servers = spec->fleet().servers();
-  if (servers == 1) return add(static_cast<uint32_t>(random->Between(150, 400)));
+  // Each data shard has slots of its own among the biases, which start at 0.
+  if (servers == 1) return add(static_cast<uint32_t>(total_shards + random->Between(20, 200)));
   // 16384 elements a partition are what a second or third one is worth; every partition gets a
   // good part of some bias.
   for (uint32_t i = 0; i < servers; ++i) {
@@ -75,13 +76,12 @@ void DrawJob(Random* random, Scenario* scenario) {
   spec.mutable_fleet()->set_servers(random->Chance(0.8) ? 1 : 2 + random->Below(2));
   spec.mutable_fleet()->set_workers(static_cast<uint32_t>(scenario->workers.size()));
   *spec.mutable_consistency() = DrawConsistency(random);
-  DrawModel(random, &spec);
 
   // Everything is a power of two, so that means are exact.
   const uint32_t shard_samples = 1u << random->Below(4);
   const uint32_t round = 1u << random->Below(5);
   const uint32_t push = std::max(1u, round >> random->Below(2));
-  const uint32_t rounds_per_epoch = static_cast<uint32_t>(random->Between(1, 6));
+  const uint32_t rounds_per_epoch = static_cast<uint32_t>(random->Between(1, 10));
   const uint32_t epochs = static_cast<uint32_t>(random->Between(1, 3));
   spec.mutable_data()->set_format(v1::DataSpec::CSV);
   spec.mutable_data()->mutable_train()->set_path("/samples.csv");
@@ -98,6 +98,7 @@ void DrawJob(Random* random, Scenario* scenario) {
   for (uint64_t i = 0; i < changes; ++i) {
     scenario->mode_changes.push_back({DrawMs(random, 300, 5000), DrawConsistency(random)});
   }
+  DrawModel(random, uint64_t{rounds_per_epoch} * round * epochs, &spec);
   DrawOptimizer(random, scenario);
   const absl::Status status = ResolveJobSpec(&spec);
   PACELINE_CHECK(status.ok());
