@@ -28,7 +28,8 @@ constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kLeavePatience = absl::Seconds(1);
 constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
-constexpr absl::Duration kRetryMax = absl::Seconds(1);
+// Several attempts fit into a lease.
+constexpr absl::Duration kRetryMax = absl::Milliseconds(250);
 
 }  // namespace
 

@@ -10,12 +10,16 @@ namespace paceline {
 namespace {
 
 constexpr int kWaitsKept = 64;
+constexpr int kEpochsKept = 4;
 
 // What is kept of a report: no more than people read and decisions need.
 v1::PartitionReport Trim(v1::PartitionReport report) {
   report.set_last_invalid(Clip(report.last_invalid(), 500));
   if (report.waits_size() > kWaitsKept) {
     report.mutable_waits()->DeleteSubrange(kWaitsKept, report.waits_size() - kWaitsKept);
+  }
+  if (report.epochs_size() > kEpochsKept) {
+    report.mutable_epochs()->DeleteSubrange(0, report.epochs_size() - kEpochsKept);
   }
   for (v1::Wait& wait : *report.mutable_waits()) {
     wait.set_worker(Clip(wait.worker(), 64));

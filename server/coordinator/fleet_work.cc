@@ -37,8 +37,7 @@ void Coordinator::Fleet::BuildWork(Job* job) {
   job->shards.reset();
   job->grants.reset();
   if (job->progress == nullptr) {
-    job->progress = std::make_unique<Progress>(static_cast<size_t>(record.placement_size()),
-                                               record.facts().train_samples());
+    job->progress = std::make_unique<Progress>(static_cast<size_t>(record.placement_size()));
     // It was cut so when the job started; the spec and the facts have not changed since.
     const auto parameters = ParametersOf(record.spec(), record.facts());
     job->elements.assign(static_cast<size_t>(record.placement_size()), 0);

@@ -1,7 +1,6 @@
 #include "server/coordinator/progress.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "common/base/check.h"
 
@@ -14,15 +13,11 @@ double Ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
 
-Progress::Progress(size_t partitions, uint64_t train_samples)
-    : train_samples_(train_samples),
-      reports_(partitions),
-      marks_(partitions),
-      is_heard_(partitions, false) {}
+Progress::Progress(size_t partitions)
+    : reports_(partitions), marks_(partitions), is_heard_(partitions, false) {}
 
 void Progress::Begin(absl::Time now) {
   PACELINE_CHECK(recent_.empty());
-  epoch_start_ = {now};
   moved_ = now;
   recent_.push_back({now});
 }
@@ -42,35 +37,14 @@ void Progress::Follow(absl::Time now, const v1::PartitionReport& report) {
   const Sums sums{now, static_cast<double>(report.samples()), report.loss_sum(),
                   static_cast<double>(report.correct())};
   if (recent_.empty()) {
-    epoch_start_ = sums;
     moved_ = now;
     recent_.push_back(sums);
     return;
   }
   if (report.version() == reports_[0].version() && sums.samples == recent_.back().samples) return;
   moved_ = now;
-  CloseEpochs(recent_.back(), sums);
   recent_.push_back(sums);
   while (recent_.size() > 2 && recent_[1].time <= now - kWindow) recent_.pop_front();
-}
-
-void Progress::CloseEpochs(const Sums& from, const Sums& to) {
-  if (train_samples_ == 0 || to.samples <= from.samples) return;
-  const double epoch_samples = static_cast<double>(train_samples_);
-  const double last_end = std::floor(to.samples / epoch_samples) * epoch_samples;
-  if (last_end <= from.samples) return;
-  const auto at = [&](double samples) {
-    const double share = (samples - from.samples) / (to.samples - from.samples);
-    return Sums{to.time, samples, from.loss + share * (to.loss - from.loss),
-                from.correct + share * (to.correct - from.correct)};
-  };
-  const Sums end = at(last_end);
-  // More than one epoch may have ended since.
-  const Sums start = last_end - epoch_samples > from.samples ? at(last_end - epoch_samples)
-                                                             : epoch_start_;
-  past_epoch_loss_ = Ratio(end.loss - start.loss, end.samples - start.samples);
-  past_epoch_accuracy_ = Ratio(end.correct - start.correct, end.samples - start.samples);
-  epoch_start_ = end;
 }
 
 uint64_t Progress::Version() const {
@@ -115,17 +89,20 @@ double Progress::SamplesPerSecond(absl::Time now) const {
   return Ratio(recent_.back().samples - recent_.front().samples, seconds);
 }
 
+const v1::EpochTally* Progress::NewestEpoch() const {
+  if (reports_.empty() || reports_[0].epochs().empty()) return nullptr;
+  return &*reports_[0].epochs().rbegin();
+}
+
 double Progress::EpochLoss() const {
-  if (recent_.empty()) return 0;
-  const double samples = recent_.back().samples - epoch_start_.samples;
-  return samples > 0 ? (recent_.back().loss - epoch_start_.loss) / samples : past_epoch_loss_;
+  const v1::EpochTally* epoch = NewestEpoch();
+  return epoch == nullptr ? 0 : Ratio(epoch->loss_sum(), static_cast<double>(epoch->samples()));
 }
 
 double Progress::EpochAccuracy() const {
-  if (recent_.empty()) return 0;
-  const double samples = recent_.back().samples - epoch_start_.samples;
-  return samples > 0 ? (recent_.back().correct - epoch_start_.correct) / samples
-                     : past_epoch_accuracy_;
+  const v1::EpochTally* epoch = NewestEpoch();
+  if (epoch == nullptr) return 0;
+  return Ratio(static_cast<double>(epoch->correct()), static_cast<double>(epoch->samples()));
 }
 
 }  // namespace paceline

@@ -19,8 +19,7 @@ namespace paceline {
 
 class Progress {
  public:
-  // `train_samples` are one epoch; 0: the job has no epochs.
-  Progress(size_t partitions, uint64_t train_samples);
+  explicit Progress(size_t partitions);
 
   // The job starts now: all sums are 0. Without it they are those of the first report, and means
   // leave out what was before.
@@ -51,8 +50,7 @@ class Progress {
   double RecentLoss() const;
   double SamplesPerSecond(absl::Time now) const;
 
-  // Over the running epoch, or the last one before it has samples. Where an epoch ends between two
-  // reports, its share of the difference is taken as even.
+  // Over what the first partition has applied of the newest epoch; 0 before there is any.
   double EpochLoss() const;
   double EpochAccuracy() const;
 
@@ -65,18 +63,14 @@ class Progress {
   };
 
   void Follow(absl::Time now, const v1::PartitionReport& report);
-  void CloseEpochs(const Sums& from, const Sums& to);
+  const v1::EpochTally* NewestEpoch() const;
 
-  const uint64_t train_samples_;
   std::vector<v1::PartitionReport> reports_;
   std::vector<AppliedMarks> marks_;
   std::vector<bool> is_heard_;
   size_t heard_ = 0;
   absl::Time moved_ = absl::InfinitePast();
   std::deque<Sums> recent_;  // Of the first partition; the last element is the newest.
-  Sums epoch_start_;
-  double past_epoch_loss_ = 0;
-  double past_epoch_accuracy_ = 0;
 };
 
 }  // namespace paceline

@@ -20,7 +20,7 @@ v1::PartitionReport Report(uint32_t partition, uint64_t version, uint64_t sample
 }
 
 TEST_CASE("the job is as far as its last partition, and nowhere until all have reported") {
-  Progress progress(2, 100);
+  Progress progress(2);
   progress.Report(kStart, Report(0, 7, 70));
   CHECK_FALSE(progress.Complete());
   CHECK(progress.Version() == 0);
@@ -35,7 +35,7 @@ TEST_CASE("the job is as far as its last partition, and nowhere until all have r
 }
 
 TEST_CASE("a report that was overtaken is ignored") {
-  Progress progress(1, 100);
+  Progress progress(1);
   progress.Report(kStart, Report(0, 7));
 
   progress.Report(kStart, Report(0, 6));
@@ -44,7 +44,7 @@ TEST_CASE("a report that was overtaken is ignored") {
 }
 
 TEST_CASE("recent loss and speed are those of about the last second") {
-  Progress progress(1, 1000000);
+  Progress progress(1);
   progress.Report(kStart, Report(0, 0));
   // 100 samples in each half second; losses 4, 3, 2, 1 a sample.
   const double losses[] = {400, 700, 900, 1000};
@@ -61,36 +61,37 @@ TEST_CASE("recent loss and speed are those of about the last second") {
   CHECK(progress.SamplesPerSecond(now + absl::Seconds(2)) == Approx(100));
 }
 
-TEST_CASE("an epoch's means begin where it began, even between two reports") {
-  Progress progress(1, 100);
-  progress.Report(kStart, Report(0, 0));
-  progress.Report(kStart + absl::Seconds(1), Report(0, 8, 80, 160, 40));
-  CHECK(progress.EpochLoss() == Approx(2));
-  CHECK(progress.EpochAccuracy() == Approx(0.5));
+TEST_CASE("an epoch's means are those of the newest epoch that has samples") {
+  Progress progress(1);
+  CHECK(progress.EpochLoss() == 0);
+  v1::PartitionReport report = Report(0, 12, 120, 200, 80);
+  v1::EpochTally* past = report.add_epochs();
+  past->set_samples(100);
+  past->set_loss_sum(180);
+  v1::EpochTally* running = report.add_epochs();
+  running->set_epoch(1);
+  running->set_samples(20);
+  running->set_loss_sum(20);
+  running->set_correct(15);
 
-  // 40 more samples with a loss of 40: the first 20 of them belong to the first epoch.
-  progress.Report(kStart + absl::Seconds(2), Report(0, 12, 120, 200, 80));
-  CHECK(progress.EpochLoss() == Approx(1));
-  CHECK(progress.EpochAccuracy() == Approx(1));
+  progress.Report(kStart, report);
 
-  progress.Report(kStart + absl::Seconds(3), Report(0, 20, 200, 360, 80));
-  // Exactly at the end: the epoch that ended, 160 + 20 for samples 100..200.
-  CHECK(progress.EpochLoss() == Approx(1.8));
+  CHECK(progress.EpochLoss() == 1);
+  CHECK(progress.EpochAccuracy() == 0.75);
 }
 
 TEST_CASE("a job that starts now counts from nothing; one taken over counts from the first report") {
-  Progress started(1, 100);
+  Progress started(1);
   started.Begin(kStart);
-  Progress taken_over(1, 100);
+  Progress taken_over(1);
   for (Progress* progress : {&started, &taken_over}) {
     progress->Report(kStart + absl::Seconds(1), Report(0, 4, 40, 80));
   }
-  CHECK(started.EpochLoss() == Approx(2));
   CHECK(started.SamplesPerSecond(kStart + absl::Seconds(1)) == Approx(40));
-  CHECK(taken_over.EpochLoss() == 0);
+  CHECK(taken_over.SamplesPerSecond(kStart + absl::Seconds(1)) == 0);
 
   taken_over.Report(kStart + absl::Seconds(2), Report(0, 5, 50, 90));
-  CHECK(taken_over.EpochLoss() == Approx(1));
+  CHECK(taken_over.SamplesPerSecond(kStart + absl::Seconds(2)) == Approx(10));
 }
 
 }  // namespace

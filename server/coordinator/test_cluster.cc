@@ -193,6 +193,9 @@ uint64_t TestCluster::ReportPartitions(const std::string& id, const std::string&
     report->set_applied_below(applied_below);
     report->set_samples(applied_below * 10);
     report->set_loss_sum(static_cast<double>(applied_below) * 5);
+    v1::EpochTally* epoch = report->add_epochs();
+    epoch->set_samples(report->samples());
+    epoch->set_loss_sum(report->loss_sum());
   }
   return Sync(request);
 }

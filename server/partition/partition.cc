@@ -51,7 +51,8 @@ PartitionPrimary::PartitionPrimary(PartitionSpec spec, SegmentRules rules,
       optimizer_(std::move(optimizer)),
       log_(std::move(log)),
       rules_(std::move(rules)),
-      blocks_(spec_.elements, kSpareBlocksMax) {
+      blocks_(spec_.elements, kSpareBlocksMax),
+      tally_(spec_.work.shards_per_epoch) {
   if (spec_.optimizer.has_clip_global_norm()) {
     clip_global_norm_ = spec_.optimizer.clip_global_norm();
   }
@@ -261,10 +262,13 @@ absl::Status PartitionPrimary::CheckFinite(const v1::PushHeader& header,
 absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
     const v1::PushHeader& header, const std::shared_ptr<Block>& gradients, Parked* caller) {
   const WorkPlan::Run run = *rules_.RoundAt(header.clock());
-  if (round_ == nullptr) round_ = std::make_unique<Reduction>(run.count, spec_.elements);
+  // A round that waits for its norm is complete, and the next one may have another size.
+  const bool is_open = !awaiting_norm_.has_value();
+  if (is_open && round_ == nullptr) {
+    round_ = std::make_unique<Reduction>(run.count, spec_.elements);
+  }
   bool is_new = false;
-  // A round that waits for its norm is complete.
-  for (int i = 0; i < header.pieces_size() && !awaiting_norm_.has_value(); ++i) {
+  for (int i = 0; is_open && i < header.pieces_size(); ++i) {
     const v1::Piece& piece = header.pieces(i);
     const absl::StatusOr<bool> added =
         round_->Add({piece.first_shard() - run.first_ordinal, piece.shards()},

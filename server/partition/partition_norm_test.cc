@@ -141,6 +141,23 @@ TEST_CASE("a Settle that is wrong or too early is refused and changes nothing") 
   CHECK(absl::IsInvalidArgument(other.StatusOf(other.Settle(0, 1))));
 }
 
+TEST_CASE("a push repeated while its round waits for the norm leaves nothing to the next round") {
+  RigOptions options = Clipped({2});
+  options.work = {3, 6, 2, 1};  // Rounds of 2 and 1 data shards.
+  PartitionRig rig(options);
+  rig.Exchange(rig.Header("w1", 0, 0, 2, 2), {3, 4});
+  const uint64_t again = rig.Exchange(rig.Header("w1", 0, 0, 2, 2), {3, 4});
+  CHECK(rig.Find(again)->header.awaiting_norm());
+  rig.Settle(0, 0.25);
+
+  const uint64_t next = rig.Exchange(rig.Header("w1", 1, 2, 1, 1), {3, 4});
+
+  REQUIRE(rig.StatusOf(next).ok());
+  CHECK(rig.Find(next)->header.awaiting_norm());
+  CHECK(rig.ParametersOf(rig.Settle(1, 0.25)).size() == 2);
+  CHECK(rig.partition().version() == 2);
+}
+
 TEST_CASE("a settled round waits for its commit") {
   RigOptions options = Clipped({2});
   options.commits_at_once = false;

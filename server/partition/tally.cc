@@ -7,6 +7,9 @@
 namespace paceline {
 namespace {
 
+// Runs end out of order, but not by an epoch.
+constexpr size_t kEpochsKept = 4;
+
 // 0 for 0, b for [2^(b-1), 2^b).
 size_t Bucket(uint64_t staleness) {
   size_t bucket = 0;
@@ -28,6 +31,18 @@ void Tally::Applied(const LogEntry& entry) {
   samples_ += entry.samples;
   loss_sum_ += entry.loss_sum;
   correct_ += entry.correct;
+  if (shards_per_epoch_ > 0 && !entry.shards.empty()) AddToEpoch(entry);
+}
+
+// A run does not straddle an epoch's end, so an entry belongs to one epoch.
+void Tally::AddToEpoch(const LogEntry& entry) {
+  const uint64_t number = entry.shards.front().first / shards_per_epoch_;
+  v1::EpochTally& epoch = epochs_[number];
+  epoch.set_epoch(number);
+  epoch.set_samples(epoch.samples() + entry.samples);
+  epoch.set_loss_sum(epoch.loss_sum() + entry.loss_sum);
+  epoch.set_correct(epoch.correct() + entry.correct);
+  while (epochs_.size() > kEpochsKept) epochs_.erase(epochs_.begin());
 }
 
 bool Tally::Invalid(absl::string_view worker, absl::string_view message) {
@@ -50,6 +65,7 @@ void Tally::FillIn(v1::PartitionReport* report) const {
   report->set_pushes_invalid(invalid_);
   report->set_last_invalid(last_invalid_);
   report->set_lead_max(lead_max_);
+  for (const auto& [number, epoch] : epochs_) *report->add_epochs() = epoch;
 }
 
 }  // namespace paceline

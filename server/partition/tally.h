@@ -6,6 +6,7 @@
 #define PACELINE_SERVER_PARTITION_TALLY_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace paceline {
 
 class Tally {
  public:
+  // 0: bare parameters, which have no epochs.
+  explicit Tally(uint64_t shards_per_epoch) : shards_per_epoch_(shards_per_epoch) {}
+
   // A push that counts was taken; sync: into the open round, at staleness 0.
   void Taken(uint64_t staleness);
   // An entry is committed.
@@ -31,6 +35,10 @@ class Tally {
   void FillIn(v1::PartitionReport* report) const;
 
  private:
+  void AddToEpoch(const LogEntry& entry);
+
+  const uint64_t shards_per_epoch_;
+  std::map<uint64_t, v1::EpochTally> epochs_;  // The newest few.
   uint64_t samples_ = 0;
   double loss_sum_ = 0;
   uint64_t correct_ = 0;

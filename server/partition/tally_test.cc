@@ -6,7 +6,7 @@ namespace paceline {
 namespace {
 
 TEST_CASE("a report holds what was counted") {
-  Tally tally;
+  Tally tally(0);
   for (const uint64_t staleness : {0, 0, 1, 3, 4, 7, 8}) tally.Taken(staleness);
   LogEntry entry;
   entry.samples = 32;
@@ -42,6 +42,29 @@ TEST_CASE("a report holds what was counted") {
   CHECK(report.pushes_invalid() == 2);
   CHECK(report.last_invalid() == "w2: NaN");
   CHECK(report.lead_max() == 3);
+}
+
+TEST_CASE("each epoch's data shards are summed apart, the newest four kept") {
+  Tally tally(10);
+  LogEntry entry;
+  entry.samples = 32;
+  entry.loss_sum = 16;
+  entry.correct = 8;
+  for (const uint64_t first : {5u, 8u, 12u, 9u, 25u, 31u, 44u}) {
+    entry.shards = {{first, 1}};
+    tally.Applied(entry);
+  }
+  v1::PartitionReport report;
+
+  tally.FillIn(&report);
+
+  // Epoch 0 (three entries) has gone; 1, 2, 3 and 4 have one entry each.
+  REQUIRE(report.epochs_size() == 4);
+  CHECK(report.epochs(0).epoch() == 1);
+  CHECK(report.epochs(0).samples() == 32);
+  CHECK(report.epochs(3).epoch() == 4);
+  CHECK(report.epochs(3).loss_sum() == 16);
+  CHECK(report.epochs(3).correct() == 8);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace paceline::sim {
 bool HasExactSum(const Scenario& scenario);
 
 // With HasExactSum: compares the job's flat vector with initial - lr * (every run's mean gradient,
-// once). Where the initial value is 0 every bit counts. Empty: as it should be.
+// once). Where the scenario is exact and
+// the initial value is 0, every bit counts. Empty: as it should be.
 std::string CompareWithExactSum(const Scenario& scenario,
                                 const std::map<uint32_t, v1::Segment>& segments,
                                 const std::vector<float>& parameters);

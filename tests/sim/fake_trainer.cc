@@ -43,7 +43,7 @@ FakeTrainer::FakeTrainer(const Scenario* scenario, const std::string& worker_id)
 
 void FakeTrainer::Leaf(uint64_t shard, uint64_t salt, absl::Span<float> gradient) const {
   const uint64_t slots = scenario_->total_shards() + 1;
-  const auto samples = static_cast<float>(scenario_->spec.data().shard_samples());
+  const auto samples = static_cast<float>(scenario_->SamplesOf(shard));
   std::fill(gradient.begin(), gradient.end(), 0.0f);
   for (uint64_t i = shard; i < gradient.size(); i += slots) gradient[i] = samples;
   for (uint64_t i = slots - 1; i < gradient.size(); i += slots) {
@@ -56,7 +56,7 @@ absl::StatusOr<std::vector<ComputedPiece>> FakeTrainer::Compute(const ComputeReq
       scenario_->gradients_follow_parameters ? SaltOf(request.parameters->floats()) : 0;
   const auto leaf = [&](uint64_t shard, absl::Span<float> gradient, LeafTotals* totals) {
     Leaf(shard, salt, gradient);
-    totals->samples = scenario_->spec.data().shard_samples();
+    totals->samples = scenario_->SamplesOf(shard);
     totals->loss_sum = 0.25 * static_cast<double>(shard + 1);
     totals->correct = shard % (totals->samples + 1);
     return absl::OkStatus();

@@ -273,7 +273,8 @@ void Oracle::CheckSteps(const View& view, const v1::PartitionReport& report,
                         " runs applied"));
     }
   }
-  const uint64_t samples = applied.size() * scenario_->spec.data().shard_samples();
+  uint64_t samples = 0;
+  for (const uint64_t shard : applied) samples += scenario_->SamplesOf(shard);
   if (report.samples() != samples) {
     Fail(absl::StrCat("partition ", report.partition(), " counts ", report.samples(),
                       " samples for ", applied.size(), " data shards; wanted ", samples));
@@ -329,8 +330,7 @@ void Oracle::CheckWaits(const std::string& server) {
 // ---- The end ----
 
 void Oracle::CheckEnd(const v1::JobStatus& status) {
-  const uint64_t samples =
-      scenario_->total_shards() * scenario_->spec.data().shard_samples();
+  const uint64_t samples = scenario_->spec.train().epochs() * scenario_->facts.train_samples();
   if (segments_.empty() || views_.size() != static_cast<size_t>(status.placement_size())) {
     return Fail(absl::StrCat("the job ended with ", views_.size(), " partitions seen of ",
                              status.placement_size()));

@@ -69,6 +69,24 @@ void DrawOptimizer(Random* random, Scenario* scenario) {
   if (sync && random->Chance(0.3)) optimizer->set_clip_global_norm(0.5f);
 }
 
+// How the data are cut. Mostly in powers of two, so that means are exact.
+void DrawWork(Random* random, Scenario* scenario) {
+  scenario->is_exact = random->Chance(0.7);
+  const bool exact = scenario->is_exact;
+  const uint64_t shard_samples = exact ? uint64_t{1} << random->Below(4) : random->Between(1, 9);
+  const uint64_t round = exact ? uint64_t{1} << random->Below(5) : random->Between(1, 20);
+  const uint64_t push = exact ? std::max<uint64_t>(1, round >> random->Below(2))
+                              : random->Between(1, round);
+  const uint64_t rounds_per_epoch = random->Between(1, 10);
+  const uint64_t whole = rounds_per_epoch * round * shard_samples;
+  scenario->spec.mutable_data()->set_shard_samples(static_cast<uint32_t>(shard_samples));
+  v1::TrainSpec* train = scenario->spec.mutable_train();
+  train->set_shards_per_round(static_cast<uint32_t>(round));
+  train->set_shards_per_push(static_cast<uint32_t>(push));
+  train->set_epochs(static_cast<uint32_t>(random->Between(1, 3)));
+  scenario->facts.set_train_samples(exact ? whole : random->Between(1, whole));
+}
+
 void DrawJob(Random* random, Scenario* scenario) {
   v1::JobSpec& spec = scenario->spec;
   spec.set_name("sim");
@@ -76,29 +94,18 @@ void DrawJob(Random* random, Scenario* scenario) {
   spec.mutable_fleet()->set_servers(random->Chance(0.8) ? 1 : 2 + random->Below(2));
   spec.mutable_fleet()->set_workers(static_cast<uint32_t>(scenario->workers.size()));
   *spec.mutable_consistency() = DrawConsistency(random);
-
-  // Everything is a power of two, so that means are exact.
-  const uint32_t shard_samples = 1u << random->Below(4);
-  const uint32_t round = 1u << random->Below(5);
-  const uint32_t push = std::max(1u, round >> random->Below(2));
-  const uint32_t rounds_per_epoch = static_cast<uint32_t>(random->Between(1, 10));
-  const uint32_t epochs = static_cast<uint32_t>(random->Between(1, 3));
   spec.mutable_data()->set_format(v1::DataSpec::CSV);
   spec.mutable_data()->mutable_train()->set_path("/samples.csv");
-  spec.mutable_data()->set_shard_samples(shard_samples);
-  spec.mutable_train()->set_shards_per_round(round);
-  spec.mutable_train()->set_shards_per_push(push);
-  spec.mutable_train()->set_epochs(epochs);
   scenario->facts.set_features(1);
-  scenario->facts.set_train_samples(uint64_t{rounds_per_epoch} * round * shard_samples);
   scenario->facts.set_eval_samples(random->Chance(0.3) ? 16 : 0);
   scenario->facts.set_fingerprint(std::string(64, 'a'));
+  DrawWork(random, scenario);
 
   const uint64_t changes = random->Chance(0.35) ? random->Between(1, 3) : 0;
   for (uint64_t i = 0; i < changes; ++i) {
     scenario->mode_changes.push_back({DrawMs(random, 300, 5000), DrawConsistency(random)});
   }
-  DrawModel(random, uint64_t{rounds_per_epoch} * round * epochs, &spec);
+  DrawModel(random, scenario->total_shards(), &spec);
   DrawOptimizer(random, scenario);
   const absl::Status status = ResolveJobSpec(&spec);
   PACELINE_CHECK(status.ok());
@@ -207,6 +214,11 @@ uint64_t Scenario::shards_per_epoch() const {
 }
 
 uint64_t Scenario::total_shards() const { return shards_per_epoch() * spec.train().epochs(); }
+
+uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
+  const uint64_t before = ordinal % shards_per_epoch() * spec.data().shard_samples();
+  return std::min<uint64_t>(spec.data().shard_samples(), facts.train_samples() - before);
+}
 
 std::string Scenario::Summary() const {
   std::string text = absl::StrCat(spec.consistency().ShortDebugString(), " workers=",

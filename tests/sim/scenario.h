@@ -60,9 +60,14 @@ struct Scenario {
   // Gradients depend on the parameters that they are computed on (sync only).
   bool gradients_follow_parameters = false;
 
+  // Every mean is exact in float32, and so is every sum.
+  bool is_exact = true;
+
   // Data shards of the whole job.
   uint64_t total_shards() const;
   uint64_t shards_per_epoch() const;
+  // Samples of data shard `ordinal`: an epoch's last one may be shorter.
+  uint64_t SamplesOf(uint64_t ordinal) const;
   // "sync, 3 workers, ..."
   std::string Summary() const;
 };

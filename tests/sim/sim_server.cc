@@ -13,7 +13,7 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
-constexpr absl::Duration kRetryMax = absl::Seconds(1);
+constexpr absl::Duration kRetryMax = absl::Milliseconds(250);
 
 // No call of the network has this number.
 constexpr uint64_t kPeek = UINT64_MAX;

@@ -7,10 +7,10 @@ namespace paceline::sim {
 namespace {
 
 TEST_CASE("every promise holds under every schedule of the fixed batch") {
-  const BatchResult batch = RunBatch(1, 1000, 5, [] { return true; });
+  const BatchResult batch = RunBatch(1, 4000, 5, [] { return true; });
 
   REQUIRE(batch.failures == 0);
-  REQUIRE(batch.runs == 1000);
+  REQUIRE(batch.runs == 4000);
 }
 
 TEST_CASE("a seed replays exactly") {
