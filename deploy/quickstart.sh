@@ -9,5 +9,5 @@ cd "$root"
 
 deploy/install_packages.sh
 echo "building (the first time takes some minutes) ..."
-bazel build --ui_event_filters=-info --noshow_progress //server //worker //cli
+bazel build --ui_event_filters=-info --noshow_progress //:server //:worker //:cli
 exec bazel-bin/cli/paceline run examples/fashion-mnist/job.yaml "$@"

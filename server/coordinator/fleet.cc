@@ -68,7 +68,14 @@ void Coordinator::Fleet::Refuse(uint64_t call, absl::Status status) {
   replies_.push_back({call, std::move(status), {}});
 }
 
-void Coordinator::Fleet::Begin(absl::Time now) { now_ = std::max(now_, now); }
+void Coordinator::Fleet::Begin(absl::Time now) {
+  // Who was stopped itself has heard nobody meanwhile: everyone has one full lease.
+  const bool was_stopped = now > NextTick() + options_.sync_interval;
+  now_ = std::max(now_, now);
+  if (!was_stopped) return;
+  for (const auto& [id, worker] : workers_) worker_leases_.Renew(id, now_);
+  for (const auto& [id, server] : servers_) server_leases_.Renew(id, now_);
+}
 
 void Coordinator::Fleet::Emit(absl::string_view job, EventKind kind, absl::string_view subject,
                               absl::string_view message) {

@@ -75,6 +75,20 @@ TEST_CASE("a worker that does not sync for a lease is expired and its incarnatio
   CHECK(c.Get<v1::WorkerSyncReply>(c.RegisterWorker("w1")).worker().incarnation() == 2);
 }
 
+TEST_CASE("a coordinator that was stopped for longer than a lease expires nobody for that") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  c.RegisterServer("s1");
+
+  c.coordinator().OnTick(c.now() + absl::Seconds(5));  // No tick on the way.
+
+  CHECK_FALSE(c.HasEvent("worker-expired"));
+  CHECK_FALSE(c.HasEvent("server-expired"));
+  c.Advance(absl::Seconds(7));  // Silent for a lease since.
+  CHECK(c.HasEvent("worker-expired"));
+  CHECK(c.HasEvent("server-expired"));
+}
+
 TEST_CASE("a later process under the same id takes the place of the earlier one") {
   TestCluster c;
   c.RegisterWorker("w1");

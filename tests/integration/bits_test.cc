@@ -71,7 +71,7 @@ TEST_CASE("killing a worker in mid-epoch changes no bit") {
   FleetOptions options;
   options.servers = 2;
   options.workers = 3;
-  options.worker_flags = {"--slowdown=100"};
+  options.worker_flags = {"--slowdown=12"};
   Fleet fleet(options);
   const std::string job =
       fleet.Submit(files.spec, {"fleet.workers=3", "fleet.servers=2"});
@@ -90,7 +90,7 @@ TEST_CASE("a coordinator killed and restarted in mid-job changes no bit") {
   FleetOptions options;
   options.servers = 2;
   options.separate_coordinator = true;
-  options.worker_flags = {"--slowdown=100"};
+  options.worker_flags = {"--slowdown=12"};
   Fleet fleet(options);
   const std::string job = fleet.Submit(files.spec, {"fleet.workers=2", "fleet.servers=2"});
   REQUIRE(fleet.Reached(job, 0.3));

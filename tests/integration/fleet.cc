@@ -71,7 +71,7 @@ std::string MakeSpec(const std::string& path, const std::string& csv, const std:
   WriteText(path, absl::StrCat("name: small\nseed: 3\n",
                                "data: {format: csv, train: {path: ", csv,
                                "}, split: {eval_fraction: 0.2}, shard_samples: 16}\n",
-                               "model: {layers: [{linear: 512}, relu, {linear: 2}], "
+                               "model: {layers: [{linear: 4096}, relu, {linear: 2}], "
                                "loss: softmax_cross_entropy}\n",
                                "optimizer: {adam: {learning_rate: 0.002}}\n", more));
   return path;

@@ -27,7 +27,7 @@ void WriteText(const std::string& path, const std::string& text);
 // A CSV of `samples` rows in two classes that a small model can tell apart; the label comes last.
 std::string MakeCsv(const std::string& path, int samples);
 
-// A job on `csv`: 16 inputs, one hidden layer, adam, and `more` lines of YAML behind it.
+// A job on `csv`: 16 inputs, one hidden layer of 4096, adam, and `more` lines of YAML behind it.
 std::string MakeSpec(const std::string& path, const std::string& csv, const std::string& more);
 
 struct CommandResult {

@@ -11,13 +11,13 @@ Json Train(const std::string& mode) {
   const std::string folder = TestFolder("modes");
   const std::string spec =
       MakeSpec(folder + "/job.yaml", MakeCsv(folder + "/samples.csv", 3000),
-               "train: {shards_per_round: 8, epochs: 3}\nfleet: {workers: 4, servers: 2}\n");
+               "train: {shards_per_round: 8, epochs: 4}\nfleet: {workers: 4, servers: 2}\n");
   FleetOptions options;
   options.servers = 2;
   options.workers = 0;
   Fleet fleet(options);
-  for (const char* name : {"fast-0", "fast-1", "fast-2"}) fleet.StartWorker(name, {"--slowdown=8"});
-  fleet.StartWorker("slow", {"--slowdown=40"});
+  for (const char* name : {"fast-0", "fast-1", "fast-2"}) fleet.StartWorker(name, {"--slowdown=4"});
+  fleet.StartWorker("slow", {"--slowdown=20"});
   REQUIRE(Eventually([&] {
     return fleet.Paceline({"status", "--json"}).json()["workers"].size() == 4;
   }));

@@ -9,13 +9,13 @@
 namespace paceline {
 namespace {
 
-constexpr int kEpochs = 4;
+constexpr int kEpochs = 30;
 
 struct Job {
   std::string folder = TestFolder("workers");
   std::string csv = MakeCsv(folder + "/samples.csv", 3000);
   std::string spec = MakeSpec(folder + "/job.yaml", csv,
-                              "train: {shards_per_round: 8, epochs: 4}\n"
+                              "train: {shards_per_round: 8, epochs: 30}\n"
                               "fleet: {workers: 4, servers: 2}\n");
 };
 
@@ -23,7 +23,7 @@ FleetOptions SlowFleet(int workers) {
   FleetOptions options;
   options.servers = 2;
   options.workers = workers;
-  options.worker_flags = {"--slowdown=100"};
+  options.worker_flags = {"--slowdown=12"};
   return options;
 }
 
@@ -84,7 +84,8 @@ TEST_CASE("a worker that is added while the job runs takes part") {
 
     fleet.StartWorker("late");
     CHECK(Eventually([&] {
-      for (const Json& worker : fleet.Status(job)["workers"]) {
+      const Json status = fleet.Status(job);
+      for (const Json& worker : status["workers"]) {
         if (worker["worker"]["id"] == "late" && Number(worker["report"]["samples"]) > 0) return true;
       }
       return false;

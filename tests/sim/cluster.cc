@@ -83,6 +83,7 @@ class Cluster {
   std::string last_seen_ = "nothing";
   bool finished_ = false;
   std::vector<float> parameters_;
+  std::vector<uint64_t> partition_ends_;
 };
 
 absl::Duration Cluster::Deadline() const {
@@ -272,6 +273,7 @@ void Cluster::CollectParameters(const v1::JobStatus& status) {
     }
     const auto floats = block->floats();
     parameters_.insert(parameters_.end(), floats.begin(), floats.end());
+    partition_ends_.push_back(parameters_.size());
   }
 }
 
@@ -284,7 +286,8 @@ void Cluster::CheckParameters(const v1::JobStatus& status) {
     return oracle_.Fail("the evaluated parameters are not those that the partitions hold");
   }
   if (!HasExactSum(scenario_)) return;
-  const std::string wrong = CompareWithExactSum(scenario_, oracle_.segments(), parameters_);
+  const std::string wrong = CompareWithExactSum(
+      scenario_, {oracle_.segments(), oracle_.damping(), partition_ends_, parameters_});
   if (!wrong.empty()) oracle_.Fail(wrong);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/control.pb.h"
@@ -17,12 +18,19 @@ namespace paceline::sim {
 // Whether plain SGD's sum can be told from the scenario: no other rule, no clipping.
 bool HasExactSum(const Scenario& scenario);
 
-// With HasExactSum: compares the job's flat vector with initial - lr * (every run's mean gradient,
-// once). Where the scenario is exact and
-// the initial value is 0, every bit counts. Empty: as it should be.
-std::string CompareWithExactSum(const Scenario& scenario,
-                                const std::map<uint32_t, v1::Segment>& segments,
-                                const std::vector<float>& parameters);
+// What came of a job.
+struct Outcome {
+  std::map<uint32_t, v1::Segment> segments;  // By index.
+  // What a data shard's push counted for, by (partition, data shard); 1 where nothing is said.
+  std::map<std::pair<uint32_t, uint64_t>, double> damping;
+  std::vector<uint64_t> partition_ends;  // In the flat vector.
+  std::vector<float> parameters;
+};
+
+// With HasExactSum: compares the parameters with initial - lr * (every run's mean gradient, once).
+// Where the scenario is exact, nothing was damped and the initial value is 0, every bit counts.
+// Empty: as it should be.
+std::string CompareWithExactSum(const Scenario& scenario, const Outcome& outcome);
 
 }  // namespace paceline::sim
 

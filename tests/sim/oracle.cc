@@ -197,6 +197,7 @@ void Oracle::FollowReport(const v1::PartitionReport& report) {
                       view.report.version(), " to ", report.version()));
   }
   CheckSteps(view, report, applied);
+  NoteDamping(report, view);
   for (const auto& [call, header] : acknowledged_) {
     if (call.partition != report.partition() || header.awaiting_norm()) continue;
     if (!Contains(applied, call.shards)) {
@@ -292,6 +293,22 @@ void Oracle::CheckRound(const View& view, const v1::Segment& segment, uint64_t v
   if (arrived != wanted) {
     Fail(absl::StrCat("round from version ", version, " was closed with data shards ",
                       Show(arrived), "; wanted ", Show(wanted)));
+  }
+}
+
+// async: a push that made a version was as stale as the versions say.
+void Oracle::NoteDamping(const v1::PartitionReport& report, const View& view) {
+  const v1::ConsistencySpec& mode = segments_[report.segment()].consistency();
+  if (!mode.has_async() || !mode.async().has_max_staleness()) return;
+  if (mode.async().on_stale() != v1::AsyncMode::DAMP) return;
+  if (report.version() != view.report.version() + 1) return;
+  for (const auto& [call, header] : acknowledged_) {
+    if (!call.is_push || !call.is_new || call.partition != report.partition()) continue;
+    const uint64_t staleness = call.version_before - call.base_version;
+    if (staleness <= mode.async().max_staleness()) continue;
+    for (const uint64_t shard : call.shards) {
+      damping_[{call.partition, shard}] = 1.0 / (1.0 + static_cast<double>(staleness));
+    }
   }
 }
 

@@ -50,6 +50,10 @@ class Oracle {
   // The segments that partitions have followed, by index.
   const std::map<uint32_t, v1::Segment>& segments() const { return segments_; }
 
+  // async: what the pushes staler than the bound count for, by (partition, data shard); 1 where
+  // nothing is said.
+  const std::map<std::pair<uint32_t, uint64_t>, double>& damping() const { return damping_; }
+
   // Counts, to show that a batch of seeds reaches what it should.
   struct Counts {
     uint64_t pushes = 0;
@@ -117,6 +121,7 @@ class Oracle {
   void CheckRound(const View& view, const v1::Segment& segment, uint64_t version);
   void CheckAgreement(const v1::PartitionReport& report);
   void TakePushes(const v1::PartitionReport& report, View* view);
+  void NoteDamping(const v1::PartitionReport& report, const View& view);
   void CheckWaits(const std::string& server);
 
   const Scenario* const scenario_;
@@ -128,6 +133,7 @@ class Oracle {
   std::map<uint64_t, Round> rounds_;  // By version, in sync.
   // Answered well in the event under way, so that its report can confirm it.
   std::vector<Acknowledged> acknowledged_;
+  std::map<std::pair<uint32_t, uint64_t>, double> damping_;
   Counts counts_;
 };
 

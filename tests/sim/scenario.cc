@@ -91,7 +91,7 @@ void DrawJob(Random* random, Scenario* scenario) {
   v1::JobSpec& spec = scenario->spec;
   spec.set_name("sim");
   spec.set_seed(random->Below(1000));
-  spec.mutable_fleet()->set_servers(random->Chance(0.8) ? 1 : 2 + random->Below(2));
+  spec.mutable_fleet()->set_servers(random->Chance(0.7) ? 1 : 2 + random->Below(2));
   spec.mutable_fleet()->set_workers(static_cast<uint32_t>(scenario->workers.size()));
   *spec.mutable_consistency() = DrawConsistency(random);
   spec.mutable_data()->set_format(v1::DataSpec::CSV);
@@ -190,7 +190,10 @@ void DrawSpineFaults(Random* random, Scenario* scenario) {
                  : kind == 3 ? FaultEvent::Kind::kCut
                              : FaultEvent::Kind::kPause;
     if (kind == 3) fault.peer = "c";
-    fault.duration = kind == 0 ? DrawMs(random, 0, 3000) : DrawMs(random, 10, 600);
+    // A coordinator that is stopped for longer than a lease has missed everybody.
+    fault.duration = kind == 0   ? DrawMs(random, 0, 3000)
+                     : kind == 1 ? DrawMs(random, 10, 4000)
+                                 : DrawMs(random, 10, 600);
     scenario->faults.push_back(fault);
     when += fault.duration + DrawMs(random, 3000, 8000);
   }
