@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -64,6 +65,17 @@ absl::StatusOr<std::string> FindProgram(const std::string& program, const std::s
           : absl::StrCat(places[0].string(), ", ", places[1].string(), " or on the PATH");
   return absl::NotFoundError(
       absl::StrCat("no executable ", program, " in ", where, "; name its folder with --programs"));
+}
+
+std::vector<std::string> FlagsOf(const std::string& worker, const std::vector<std::string>& flags) {
+  std::vector<std::string> chosen;
+  for (const std::string& flag : flags) {
+    absl::string_view rest = flag;
+    if (absl::StartsWith(rest, "--") || absl::ConsumePrefix(&rest, worker + ":")) {
+      chosen.emplace_back(rest);
+    }
+  }
+  return chosen;
 }
 
 absl::Status LocalFleet::StartMember(const std::string& name, bool is_server,
@@ -120,7 +132,9 @@ absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(const LocalFleetOp
   for (int i = 0; i < options.workers; ++i) {
     std::vector<std::string> arguments = {worker, absl::StrCat("--id=worker-", i),
                                           "--join=" + fleet->coordinator_};
-    arguments.insert(arguments.end(), options.worker_flags.begin(), options.worker_flags.end());
+    for (const std::string& flag : FlagsOf(absl::StrCat("worker-", i), options.worker_flags)) {
+      arguments.push_back(flag);
+    }
     RETURN_IF_ERROR(fleet->StartMember(absl::StrCat("worker-", i), false, arguments));
   }
   return fleet;

@@ -24,7 +24,7 @@ struct LocalFleetOptions {
   // Where paceline-server and paceline-worker are; empty: as FindProgram looks.
   std::string programs;
   // Further flags of every worker.
-  std::vector<std::string> worker_flags;
+  std::vector<std::string> worker_flags;  // As FlagsOf takes them.
 };
 
 class LocalFleet {
@@ -75,6 +75,9 @@ class LocalFleet {
 // folder (server/, worker/) of it as a build lays them out, or on the PATH. NotFound names the
 // places looked at.
 absl::StatusOr<std::string> FindProgram(const std::string& program, const std::string& directory);
+
+// Those of `flags` that concern `worker`: "--flag" concerns every worker, "worker-3:--flag" that one.
+std::vector<std::string> FlagsOf(const std::string& worker, const std::vector<std::string>& flags);
 
 }  // namespace paceline::cli
 

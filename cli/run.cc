@@ -156,7 +156,8 @@ void AddRun(CLI::App& app, int* exit_code) {
       "folder of paceline-server and paceline-worker; default: beside this program");
   command
       ->add_option("--worker-flag", flags->worker_flags,
-                   "a flag for every worker, such as --worker-flag=--backend=cpu; may be repeated")
+                   "a flag for every worker, such as --worker-flag=--backend=cpu, or for one: "
+                   "--worker-flag=worker-3:--slowdown=5; may be repeated")
       ->expected(1)
       ->allow_extra_args(false)
       ->take_all();

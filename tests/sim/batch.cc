@@ -27,8 +27,10 @@ BatchResult RunBatch(uint64_t first, uint64_t count, uint64_t failures_max,
     total.stale += run.counts.stale;
     if (run.failure.empty()) continue;
     ++batch.failures;
-    std::printf("seed=%" PRIu64 " FAILED %s\n  replay: bazel run //tests/sim:simulate -- --seed=%"
-                PRIu64 " --trace\n", seed, run.failure.c_str(), seed);
+    std::printf("seed=%" PRIu64
+                " FAILED %s\n  replay: bazel run //tests/sim:simulate -- --seed=%" PRIu64
+                " --trace\n",
+                seed, run.failure.c_str(), seed);
     if (batch.failures >= failures_max) break;
   }
   std::printf("%" PRIu64 " seeds from %" PRIu64 ", %" PRIu64 " failed: %" PRIu64

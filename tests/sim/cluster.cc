@@ -45,8 +45,8 @@ class Cluster {
       network_.MarkSpine(servers_.back()->node());
     }
     for (size_t i = 0; i < scenario.workers.size(); ++i) {
-      workers_.push_back(std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i],
-                                                     &world_));
+      workers_.push_back(
+          std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i], &world_));
     }
   }
 
@@ -55,6 +55,7 @@ class Cluster {
  private:
   absl::Time At(absl::Duration elapsed) const { return queue_.start() + elapsed; }
   absl::Duration Deadline() const;
+  absl::Time EndOf(const FaultEvent& fault) const;
   void Begin();
   void Plan(const FaultEvent& fault);
   void PlanForWorker(const FaultEvent& fault, SimWorker* worker);
@@ -141,6 +142,12 @@ void Cluster::Begin() {
 
 // ---- What goes wrong ----
 
+// After its beginning, so that nobody is started before he is killed, and hardly after the calm.
+absl::Time Cluster::EndOf(const FaultEvent& fault) const {
+  const absl::Duration end = std::min(fault.when + fault.duration, scenario_.calm);
+  return At(std::max(end, fault.when)) + absl::Milliseconds(1);
+}
+
 SimWorker* Cluster::FindWorker(const std::string& name) {
   for (const auto& worker : workers_) {
     if (worker->node()->name() == name) return worker.get();
@@ -158,7 +165,7 @@ Node* Cluster::Find(const std::string& name) {
 
 void Cluster::Plan(const FaultEvent& fault) {
   const absl::Time when = At(fault.when);
-  const absl::Time end = std::min(At(fault.when + fault.duration), At(scenario_.calm));
+  const absl::Time end = EndOf(fault);
   Node* const node = Find(fault.node);
   if (fault.kind == FaultEvent::Kind::kPause) {
     queue_.At(when, [node, end] { node->Pause(end); });
@@ -174,7 +181,7 @@ void Cluster::Plan(const FaultEvent& fault) {
 
 void Cluster::PlanForWorker(const FaultEvent& fault, SimWorker* worker) {
   const absl::Time when = At(fault.when);
-  const absl::Time end = At(std::min(fault.when + fault.duration, scenario_.calm));
+  const absl::Time end = EndOf(fault);
   switch (fault.kind) {
     case FaultEvent::Kind::kKill:
       queue_.At(when, [worker] { worker->Kill(); });
@@ -265,8 +272,7 @@ void Cluster::OnFinished(const v1::JobStatus& status) {
 void Cluster::CollectParameters(const v1::JobStatus& status) {
   for (const v1::PartitionPlacement& placement : status.placement()) {
     SimServer* const server = world_.servers.at(placement.address());
-    const BlockRef block =
-        server->Peek(job_, status.segment().index(), placement.partition());
+    const BlockRef block = server->Peek(job_, status.segment().index(), placement.partition());
     if (block == nullptr) {
       return oracle_.Fail(
           absl::StrCat("partition ", placement.partition(), " does not give its parameters"));
@@ -311,8 +317,8 @@ RunResult RunSeed(uint64_t seed, bool print) {
   } else if (quiet.parameters.size() != result.parameters.size() ||
              std::memcmp(quiet.parameters.data(), result.parameters.data(),
                          quiet.parameters.size() * sizeof(float)) != 0) {
-    result.failure = absl::StrCat("the parameters are not those of the undisturbed run\n  ",
-                                  scenario.Summary());
+    result.failure =
+        absl::StrCat("the parameters are not those of the undisturbed run\n  ", scenario.Summary());
   }
   return result;
 }

@@ -63,11 +63,10 @@ absl::StatusOr<std::vector<ComputedPiece>> FakeTrainer::Compute(const ComputeReq
   };
   std::vector<ComputedPiece> computed;
   for (const ComputePiece& piece : request.pieces) {
-    ASSIGN_OR_RETURN(ComputedPiece sum, SumPiece(piece, request.parameters->elements(), weights_,
-                                                 leaf, &blocks_));
+    ASSIGN_OR_RETURN(ComputedPiece sum,
+                     SumPiece(piece, request.parameters->elements(), weights_, leaf, &blocks_));
     if (request.square_norm) {
-      sum.square_norm =
-          SquareNorm(parameters_, sum.gradient->floats(), 1 / sum.piece.weight());
+      sum.square_norm = SquareNorm(parameters_, sum.gradient->floats(), 1 / sum.piece.weight());
     }
     computed.push_back(std::move(sum));
   }

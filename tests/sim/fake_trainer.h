@@ -1,8 +1,8 @@
 // A worker's numbers without a model: gradients that are exact in float32, whatever is added up in
 // whatever order.
 //
-// Shapes   The mean gradient of data shard d of n is 1 at the elements i with i mod (n + 1) = d (its
-//          own slots: nobody else touches them), k * 2^-6 with |k| <= 8 at those with
+// Shapes   The mean gradient of data shard d of n is, at element i, 1 where i mod (n + 1) = d (its
+//          own slots: no other data shard touches them), k * 2^-6 with |k| <= 8 where
 //          i mod (n + 1) = n (the common slots), and 0 elsewhere.
 // Threads  One thread at a time.
 #ifndef PACELINE_TESTS_SIM_FAKE_TRAINER_H_

@@ -1,9 +1,8 @@
 // Seeds that nobody has run before, for a while.
+#include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdio>
 #include <random>
-
-#include <catch2/catch.hpp>
 
 #include "tests/sim/batch.h"
 

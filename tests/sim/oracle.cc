@@ -37,9 +37,9 @@ std::set<uint64_t> Oracle::AppliedIn(const v1::PartitionReport& report) {
 
 WorkPlan Oracle::PlanOf(const v1::Segment& segment) const {
   const v1::TrainSpec& train = scenario_->spec.train();
-  return WorkPlan(segment.first_shard(), scenario_->shards_per_epoch(), scenario_->total_shards(),
-                  segment.consistency().has_sync() ? train.shards_per_round()
-                                                   : train.shards_per_push());
+  return WorkPlan(
+      segment.first_shard(), scenario_->shards_per_epoch(), scenario_->total_shards(),
+      segment.consistency().has_sync() ? train.shards_per_round() : train.shards_per_push());
 }
 
 // ---- What goes in ----
@@ -142,8 +142,7 @@ void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header
   const uint64_t staleness = call.version_before - call.base_version;
   if (header.staleness() != staleness) {
     Fail(absl::StrCat("a push computed on version ", call.base_version, " came to version ",
-                      call.version_before, " and was told staleness ",
-                      header.staleness()));
+                      call.version_before, " and was told staleness ", header.staleness()));
   }
   if (mode.has_max_staleness() && mode.on_stale() == v1::AsyncMode::REFUSE &&
       staleness > mode.max_staleness()) {
@@ -152,8 +151,8 @@ void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header
   }
 }
 
-bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& call,
-                     bool strict, std::string* why) const {
+bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& call, bool strict,
+                     std::string* why) const {
   const uint64_t staleness = segment.consistency().ssp().staleness();
   for (const v1::RosterMember& member : view.roster.members()) {
     if (member.idle()) continue;
@@ -161,15 +160,13 @@ bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& c
     const bool is_replaced =
         newest != view.newest.end() && newest->second > member.worker().incarnation();
     if (is_replaced && !strict) continue;
-    const auto known =
-        view.next_clock.find({member.worker().id(), member.worker().incarnation()});
-    const uint64_t next = std::max(
-        member.start_clock(), known == view.next_clock.end() ? 0 : known->second);
+    const auto known = view.next_clock.find({member.worker().id(), member.worker().incarnation()});
+    const uint64_t next =
+        std::max(member.start_clock(), known == view.next_clock.end() ? 0 : known->second);
     // Committed read_clock - staleness - 1, that is: next > that.
     if (next + staleness >= call.read_clock) continue;
     *why = absl::StrCat(member.worker().id(), "#", member.worker().incarnation(),
-                        " has committed all below clock ", next, " only, staleness is ",
-                        staleness);
+                        " has committed all below clock ", next, " only, staleness is ", staleness);
     return false;
   }
   return true;
@@ -243,9 +240,9 @@ void Oracle::CheckSegmentStart(const v1::PartitionReport& report) {
   const v1::Segment& s = segment->second;
   if (report.version() != s.first_version() || report.applied_below() != s.first_shard() ||
       report.applied_size() > 0) {
-    Fail(absl::StrCat("segment ", s.ShortDebugString(), " began at partition ",
-                      report.partition(), " with version ", report.version(),
-                      " and data shards ", Show(AppliedIn(report))));
+    Fail(absl::StrCat("segment ", s.ShortDebugString(), " began at partition ", report.partition(),
+                      " with version ", report.version(), " and data shards ",
+                      Show(AppliedIn(report))));
   }
 }
 
@@ -288,8 +285,8 @@ void Oracle::CheckRound(const View& view, const v1::Segment& segment, uint64_t v
   std::set<uint64_t> wanted;
   for (uint64_t i = 0; i < run.count; ++i) wanted.insert(run.first_ordinal + i);
   const auto found = view.arrived.find(version);
-  const std::set<uint64_t> arrived = found == view.arrived.end() ? std::set<uint64_t>()
-                                                                 : found->second;
+  const std::set<uint64_t> arrived =
+      found == view.arrived.end() ? std::set<uint64_t>() : found->second;
   if (arrived != wanted) {
     Fail(absl::StrCat("round from version ", version, " was closed with data shards ",
                       Show(arrived), "; wanted ", Show(wanted)));
@@ -322,8 +319,8 @@ void Oracle::CheckAgreement(const v1::PartitionReport& report) {
                    round.correct == report.correct())) {
     return;
   }
-  Fail(absl::StrCat("partition ", report.partition(), " at version ", report.version(),
-                    " counts ", report.samples(), " samples and loss ", report.loss_sum(),
+  Fail(absl::StrCat("partition ", report.partition(), " at version ", report.version(), " counts ",
+                    report.samples(), " samples and loss ", report.loss_sum(),
                     "; another partition ", round.samples, " and ", round.loss_sum));
 }
 

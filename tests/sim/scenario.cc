@@ -75,8 +75,8 @@ void DrawWork(Random* random, Scenario* scenario) {
   const bool exact = scenario->is_exact;
   const uint64_t shard_samples = exact ? uint64_t{1} << random->Below(4) : random->Between(1, 9);
   const uint64_t round = exact ? uint64_t{1} << random->Below(5) : random->Between(1, 20);
-  const uint64_t push = exact ? std::max<uint64_t>(1, round >> random->Below(2))
-                              : random->Between(1, round);
+  const uint64_t push =
+      exact ? std::max<uint64_t>(1, round >> random->Below(2)) : random->Between(1, round);
   const uint64_t rounds_per_epoch = random->Between(1, 10);
   const uint64_t whole = rounds_per_epoch * round * shard_samples;
   scenario->spec.mutable_data()->set_shard_samples(static_cast<uint32_t>(shard_samples));
@@ -186,7 +186,7 @@ void DrawSpineFaults(Random* random, Scenario* scenario) {
     fault.when = when;
     const uint64_t kind = random->Below(4);
     fault.node = kind < 2 ? "c" : DrawName(random, "s", scenario->servers);
-    fault.kind = kind == 0 ? FaultEvent::Kind::kKill
+    fault.kind = kind == 0   ? FaultEvent::Kind::kKill
                  : kind == 3 ? FaultEvent::Kind::kCut
                              : FaultEvent::Kind::kPause;
     if (kind == 3) fault.peer = "c";
@@ -224,12 +224,11 @@ uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
 }
 
 std::string Scenario::Summary() const {
-  std::string text = absl::StrCat(spec.consistency().ShortDebugString(), " workers=",
-                                  workers.size(), " servers=", servers, " shards=",
-                                  total_shards(), " round=", spec.train().shards_per_round(),
-                                  " push=", spec.train().shards_per_push(), " epochs=",
-                                  spec.train().epochs(), " optimizer={",
-                                  spec.optimizer().ShortDebugString(), "}");
+  std::string text = absl::StrCat(
+      spec.consistency().ShortDebugString(), " workers=", workers.size(), " servers=", servers,
+      " shards=", total_shards(), " round=", spec.train().shards_per_round(),
+      " push=", spec.train().shards_per_push(), " epochs=", spec.train().epochs(), " optimizer={",
+      spec.optimizer().ShortDebugString(), "}");
   for (const ModeChange& change : mode_changes) {
     absl::StrAppend(&text, " then ", change.consistency.ShortDebugString());
   }

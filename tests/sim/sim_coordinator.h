@@ -5,8 +5,11 @@
 #define PACELINE_TESTS_SIM_SIM_COORDINATOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -34,13 +37,12 @@ class SimCoordinator {
   uint64_t Call(Node* from, absl::Duration timeout,
                 void (Coordinator::*method)(absl::Time, uint64_t, const Request&),
                 const Request& request,
-                std::function<void(const absl::Status&, const Answer*)> done,
-                bool once = false) {
+                std::function<void(const absl::Status&, const Answer*)> done, bool once = false) {
     auto serve = [this, method, request](std::shared_ptr<Network::Incoming> incoming) {
-      Handle(std::move(incoming), [method, &request](Coordinator* core, absl::Time now,
-                                                     uint64_t call) {
-        (core->*method)(now, call, request);
-      });
+      Handle(std::move(incoming),
+             [method, &request](Coordinator* core, absl::Time now, uint64_t call) {
+               (core->*method)(now, call, request);
+             });
     };
     auto finish = [done = std::move(done)](const absl::Status& status, const void* answer) {
       if (!status.ok()) return done(status, nullptr);

@@ -103,11 +103,11 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
     if (next >= armed_) return;
     armed_ = next;
     node_->At(next, Mine([this, next] {
-      if (armed_ != next) return;
-      armed_ = absl::InfiniteFuture();
-      loop_.OnTick(now());
-      Perform();
-    }));
+                if (armed_ != next) return;
+                armed_ = absl::InfiniteFuture();
+                loop_.OnTick(now());
+                Perform();
+              }));
   }
 
   void Send(ParameterCall call) {

@@ -1,8 +1,7 @@
 // Replays one seed, or runs a range of them: simulate --seed=N [--count=M] [--trace].
+#include <CLI/CLI.hpp>
 #include <cinttypes>
 #include <cstdio>
-
-#include <CLI/CLI.hpp>
 
 #include "tests/sim/batch.h"
 #include "tests/sim/cluster.h"
