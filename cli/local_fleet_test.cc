@@ -66,14 +66,14 @@ TEST_CASE("a program is found in the folder named") {
 TEST_CASE("a program is found on the PATH, but no folder of its name") {
   const fs::path first = Folder("path-first");
   const fs::path second = Folder("path-second");
-  fs::create_directories(first / "paceline-worker");
-  MakeProgram(second / "paceline-worker", "exit 0");
+  fs::create_directories(first / "paceline-searched");
+  MakeProgram(second / "paceline-searched", "exit 0");
   ::setenv("PATH", (first.string() + ":" + second.string() + ":/usr/bin:/bin").c_str(), 1);
 
-  const auto path = FindProgram("paceline-worker", "");
+  const auto path = FindProgram("paceline-searched", "");
 
   REQUIRE(path.ok());
-  CHECK(*path == (second / "paceline-worker").string());
+  CHECK(*path == (second / "paceline-searched").string());
 }
 
 TEST_CASE("a program that is nowhere, or not executable, is not found; the places are named") {

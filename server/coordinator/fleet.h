@@ -191,6 +191,7 @@ class Coordinator::Fleet {
   bool AllApplied(const Job& job) const;
   void TryLease(uint64_t call, const ParkedCall& parked, bool is_last);
   void WakeLeases(Job* job);
+  uint32_t RunsPerClockOf(const Job& job, const std::string& worker) const;
   absl::Status GrantRuns(Job* job, const std::string& worker, const std::vector<uint64_t>& runs);
 
   // fleet_status.cc: what people see.

@@ -7,6 +7,7 @@
 #include "common/job/parameters.h"
 #include "common/job/partitioning.h"
 #include "server/coordinator/fleet.h"
+#include "server/coordinator/pace.h"
 #include "server/coordinator/request_check.h"
 #include "server/coordinator/roster.h"
 #include "server/coordinator/work.h"
@@ -198,6 +199,7 @@ void Coordinator::Fleet::TryLease(uint64_t call, const ParkedCall& parked, bool 
     for (const uint64_t run : runs) reply.add_runs(run);
     member = FindMember(records_.jobs().at(number).roster(), worker);
     reply.set_start_clock(member->start_clock());
+    reply.set_runs_per_clock(RunsPerClockOf(*job, worker));
     return Answer(call, std::move(reply));
   }
   if (record.state() == v1::EVALUATING || job->shards->NoneLeft(worker)) {
@@ -207,6 +209,16 @@ void Coordinator::Fleet::TryLease(uint64_t call, const ParkedCall& parked, bool 
   if (is_last) return Answer(call, std::move(reply));
   Park(call, parked);
   if (parked_.Find(call) != nullptr) job->lease_calls[worker] = call;
+}
+
+uint32_t Coordinator::Fleet::RunsPerClockOf(const Job& job, const std::string& worker) const {
+  std::vector<const v1::WorkerJobReport*> all;
+  for (const v1::RosterMember& member : RecordOf(job).roster().members()) {
+    const auto assigned = job.assigned.find(member.worker().id());
+    if (assigned != job.assigned.end() && !member.idle()) all.push_back(&assigned->second.report);
+  }
+  const auto mine = job.assigned.find(worker);
+  return mine == job.assigned.end() ? 1 : RunsPerClock(mine->second.report, all);
 }
 
 absl::Status Coordinator::Fleet::GrantRuns(Job* job, const std::string& worker,

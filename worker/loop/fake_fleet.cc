@@ -442,6 +442,7 @@ v1::LeaseReply FakeFleet::Grant(const std::string& worker, uint32_t want) {
   }
   v1::RosterMember* const member = Member(worker.substr(0, worker.find('/')));
   if (member == nullptr) return reply;
+  reply.set_runs_per_clock(options_.runs_per_clock);
   reply.set_none_left(!holds);
   if (member->idle() == !holds) return reply;
   member->set_idle(!holds);
@@ -564,7 +565,9 @@ void FakeFleet::TakeRun(const Waiting& waiting, PartitionState* partition) {
     const v1::RosterMember* const member = Member(push.worker().id());
     const bool present =
         member != nullptr && member->worker().incarnation() == push.worker().incarnation();
-    if (present && push.clock() < std::max(next_clock, member->start_clock())) {
+    // A push that does not end its clock names the one before.
+    const uint64_t ends = push.clock() + (options_.runs_per_clock > 1 ? 1 : 0);
+    if (present && ends < std::max(next_clock, member->start_clock())) {
       Violation(absl::StrCat("clock ", push.clock(), " of ", push.worker().id(), " is below ",
                              std::max(next_clock, member->start_clock())));
     }

@@ -33,6 +33,7 @@ struct FakeFleetOptions {
   uint32_t shards_per_round = 5;
   uint32_t shards_per_push = 2;
   bool clip_global_norm = false;
+  uint32_t runs_per_clock = 1;
   float loss = 0;  // Share of messages lost.
 };
 

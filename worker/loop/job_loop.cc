@@ -83,6 +83,7 @@ class JobLoop::Impl {
   void Continue(absl::Time now);
   void CoverRoster();
   void RequestCompute(std::vector<ComputePiece> pieces);
+  uint64_t ClockOfPush() const;
   void Push(absl::Time now, std::vector<ComputedPiece> pieces);
   bool EvaluateEpoch(uint64_t next_shard);
   void EvaluateFinal();
@@ -111,7 +112,8 @@ class JobLoop::Impl {
   BlockRef parameters_;
   std::vector<uint64_t> versions_;
   RoundCover cover_;                    // sync: of the present round.
-  uint64_t clock_ = 0;                  // ssp, async: of the next new push.
+  uint64_t clock_ = 0;                  // ssp, async: the iteration under way.
+  uint64_t runs_in_clock_ = 0;          // ssp: pushes of it that are done.
   uint64_t read_clock_ = 0;             // ssp: the clock that parameters_ may be used at.
   std::optional<uint64_t> push_clock_;  // The front run's, once it has been pushed.
   uint64_t pushed_samples_ = 0;         // In the exchange under way.
@@ -154,6 +156,7 @@ void JobLoop::Impl::Restart(absl::Time now) {
   if (leasing()) {
     leases_.Begin(now, job_.directive().segment().index(), plan_->size());
     clock_ = std::max(clock_, job_.start_clock());
+    runs_in_clock_ = 0;
     reported_clock_ = clock_;
   }
   BeginRead(now);
@@ -284,6 +287,15 @@ void JobLoop::Impl::RequestCompute(std::vector<ComputePiece> pieces) {
   wanted_compute_ = std::move(request);
 }
 
+// The last clock that is over with the push of the front run. A fast worker's clock holds several
+// runs: all but the last of them leave it under way. It is over early rather than kept open when no
+// next run is in hand, since others may wait for it.
+uint64_t JobLoop::Impl::ClockOfPush() const {
+  const bool goes_on = job_.is_ssp() && clock_ > 0 && leases_.has_next() &&
+                       runs_in_clock_ + 1 < leases_.runs_per_clock();
+  return goes_on ? clock_ - 1 : clock_;
+}
+
 void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   std::vector<GradientPiece> pieces;
   uint64_t samples = 0;
@@ -302,7 +314,7 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   if (job_.is_sync()) {
     args.clock = versions_[0];
   } else {
-    if (!push_clock_.has_value()) push_clock_ = clock_;
+    if (!push_clock_.has_value()) push_clock_ = ClockOfPush();
     args.clock = *push_clock_;
     args.square_norm = computed[0].square_norm;
   }
@@ -477,6 +489,7 @@ void JobLoop::Impl::OnExchanged(absl::Time now) {
     return;
   }
   leases_.CompleteFront();
+  runs_in_clock_ = *push_clock_ < clock_ ? runs_in_clock_ + 1 : 0;
   clock_ = std::max(clock_, *push_clock_ + 1);
   read_clock_ = *push_clock_ + 1;
   reported_clock_ = *push_clock_ + 1;

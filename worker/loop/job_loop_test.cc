@@ -190,6 +190,23 @@ TEST_CASE("a push that is too stale is computed anew") {
   CHECK(fleet.refused_stale() > 0);
 }
 
+TEST_CASE("ssp: a clock holds as many runs as the coordinator says") {
+  FakeFleetOptions options = With(Ssp(0));
+  options.runs_per_clock = 3;
+  for (const int workers : {1, 3}) {
+    INFO(workers << " workers");
+    FakeFleet fleet(options);
+    for (int i = 0; i < workers; ++i) fleet.Start("w" + std::to_string(i));
+
+    CheckFinishes(&fleet);
+
+    // 2 epochs of 7 runs. Alone, with the next run always in hand, the first clock would hold one, the
+    // next four three each and the last what is left.
+    if (workers == 1) CHECK(fleet.Report("w0").clock() >= 6);
+    if (workers == 1) CHECK(fleet.Report("w0").clock() < 14);
+  }
+}
+
 TEST_CASE("the report counts samples, bytes and time") {
   FakeFleet fleet(With(Sync()));
   fleet.Start("w0");

@@ -22,6 +22,7 @@ void LeaseBook::Begin(absl::Time now, uint32_t segment, uint64_t runs) {
     held_.clear();
     completed_.clear();
     start_clock_ = 0;
+    runs_per_clock_ = 1;
   }
   segment_ = segment;
   runs_ = runs;
@@ -50,6 +51,7 @@ void LeaseBook::OnReply(absl::Time now, uint64_t id, const v1::LeaseReply& reply
   if (asked.segment != segment_) return;
 
   start_clock_ = std::max(start_clock_, reply.start_clock());
+  runs_per_clock_ = std::max<uint32_t>(1, reply.runs_per_clock());
   bool brought = false;
   for (const uint64_t run : reply.runs()) {
     const bool known = run >= runs_ || completed_.count(run) > 0 ||

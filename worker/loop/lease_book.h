@@ -62,8 +62,14 @@ class LeaseBook {
   // The front run is applied in every partition.
   void CompleteFront();
 
+  // Whether there is a run behind the one in work.
+  bool has_next() const { return held_.size() > 1; }
+
   // The largest start_clock of this segment's answers.
   uint64_t start_clock() const { return start_clock_; }
+
+  // Of the last answer; at least 1.
+  uint32_t runs_per_clock() const { return runs_per_clock_; }
 
  private:
   bool Wants() const;
@@ -75,6 +81,7 @@ class LeaseBook {
   std::deque<uint64_t> held_;
   std::set<uint64_t> completed_;  // The newest of them; more could only be computed once too often.
   uint64_t start_clock_ = 0;
+  uint32_t runs_per_clock_ = 1;
   uint64_t next_id_ = 1;
   std::optional<LeaseCall> open_;
   absl::Time ask_at_ = absl::InfiniteFuture();

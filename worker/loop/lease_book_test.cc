@@ -55,6 +55,22 @@ TEST_CASE("runs that are held, completed or beyond the plan are passed over") {
   CHECK(book.empty());
 }
 
+TEST_CASE("the last answer says how many runs a clock holds, until the segment is another") {
+  LeaseBook book = MakeBook();
+  CHECK(book.runs_per_clock() == 1);
+  v1::LeaseReply reply = Runs({1, 2});
+  reply.set_runs_per_clock(5);
+  book.OnReply(kStart, book.Ask(kStart)->id, reply);
+  CHECK(book.runs_per_clock() == 5);
+  CHECK(book.has_next());
+  book.CompleteFront();
+  CHECK_FALSE(book.has_next());
+
+  book.Begin(kStart, 4, 100);
+
+  CHECK(book.runs_per_clock() == 1);
+}
+
 TEST_CASE("an empty answer is followed by a pause, a longer one when none are left") {
   LeaseBook book = MakeBook();
   book.OnReply(kStart, book.Ask(kStart)->id, Runs({}));
