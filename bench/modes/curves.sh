@@ -16,7 +16,7 @@ fast=${FAST:-8}
 for mode in sync '{ssp: 3}' async; do
   name=$(tr -dc 'a-z0-9' <<<"$mode")
   bazel-bin/cli/paceline run examples/fashion-mnist/job.yaml --json --plain \
-    --run-dir "$folder/$name" --set "consistency=$mode" --set train.epochs=2 \
+    --run-dir "$folder/$name" --set "consistency=$mode" --set train.epochs=4 \
     --worker-flag="worker-0:--slowdown=$fast" --worker-flag="worker-1:--slowdown=$fast" \
     --worker-flag="worker-2:--slowdown=$fast" --worker-flag="worker-3:--slowdown=$((fast * 5))" \
     >"$folder/$name.json" 2>"$folder/$name.err" || { cat "$folder/$name.err" >&2; exit 1; }
@@ -28,11 +28,12 @@ done
 gnuplot <<EOF
 set terminal svg size 900,480 font "sans-serif,14" background "white"
 set output "docs/modes.svg"
-set title "Fashion-MNIST, 3 workers and one 5 times slower, 2 epochs"
+set title "Fashion-MNIST, 3 workers and one 5 times slower, 4 epochs"
 set xlabel "seconds since the first data shard"
 set ylabel "training loss over the last second"
 set logscale y
 set yrange [0.25:2.5]
+set ytics (0.3, 0.4, 0.5, 0.7, 1, 1.5, 2)
 set grid
 plot "$folder/sync.dat" using 1:2 with lines lw 2 title "sync", \
      "$folder/ssp3.dat" using 1:2 with lines lw 2 title "ssp(3)", \
