@@ -76,7 +76,8 @@ class LocalFleet {
 // places looked at.
 absl::StatusOr<std::string> FindProgram(const std::string& program, const std::string& directory);
 
-// Those of `flags` that concern `worker`: "--flag" concerns every worker, "worker-3:--flag" that one.
+// Those of `flags` that concern `worker`: "--flag" concerns every worker, "worker-3:--flag" that
+// one.
 std::vector<std::string> FlagsOf(const std::string& worker, const std::vector<std::string>& flags);
 
 }  // namespace paceline::cli

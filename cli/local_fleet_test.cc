@@ -154,7 +154,8 @@ TEST_CASE("without its programs no fleet is begun") {
 }
 
 TEST_CASE("a worker gets the flags of all and its own") {
-  const std::vector<std::string> flags = {"--backend=cpu", "worker-1:--slowdown=5", "worker-10:--x"};
+  const std::vector<std::string> flags = {"--backend=cpu", "worker-1:--slowdown=5",
+                                          "worker-10:--x"};
 
   CHECK(FlagsOf("worker-0", flags) == std::vector<std::string>{"--backend=cpu"});
   CHECK(FlagsOf("worker-1", flags) == std::vector<std::string>{"--backend=cpu", "--slowdown=5"});

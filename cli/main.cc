@@ -25,8 +25,7 @@ Exit status
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("Paceline: distributed training on a replicated parameter-server fleet.",
-               "paceline");
+  CLI::App app("Paceline: distributed training on a parameter-server fleet.", "paceline");
   app.set_version_flag("--version", std::string("paceline ") + paceline::kRelease);
   app.require_subcommand(1);
   app.footer(kFooter);

@@ -60,6 +60,8 @@ std::string Dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+constexpr int kEvaluationsShown = 5;  // The newest; --json has them all.
+
 // The shares of a worker's time: computing, waiting, transferring.
 std::vector<std::string> TimeSplit(const v1::WorkerJobReport& report) {
   const double all = report.compute_s() + report.wait_s() + report.transfer_s();
@@ -74,6 +76,14 @@ Rows JobFacts(const v1::JobStatus& job) {
   if (job.has_pending_consistency()) {
     absl::StrAppend(&mode, " (changing to ", ConsistencyName(job.pending_consistency()), ")");
   }
+  if (job.spec().model().parameters_size() > 0) {
+    // Bare parameters: what there is to do, and how well it goes, only the programs that push know.
+    return {{"job", job.job()},
+            {"state", StateAndReason(job)},
+            {"consistency", mode},
+            {"progress",
+             absl::StrFormat("version %d, %s so far", job.version(), Duration(job.wall_s()))}};
+  }
   Rows facts = {
       {"job", job.job()},
       {"state", StateAndReason(job)},
@@ -86,7 +96,9 @@ Rows JobFacts(const v1::JobStatus& job) {
       {"loss", absl::StrFormat("%.4f now, %.4f this epoch", job.recent_loss(), job.epoch_loss())},
       {"traffic", Traffic(job)},
   };
-  for (const v1::Evaluation& e : job.evaluations()) {
+  for (int i = std::max(0, job.evaluations_size() - kEvaluationsShown); i < job.evaluations_size();
+       ++i) {
+    const v1::Evaluation& e = job.evaluations(i);
     facts.push_back({e.final() ? "final eval" : "eval",
                      absl::StrFormat("epoch %d: loss %.4f", e.epoch(), e.loss()) +
                          (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});

@@ -173,6 +173,32 @@ weights_sha256  abcd
 )");
 }
 
+TEST_CASE("only the newest evaluations are shown") {
+  v1::JobStatus job;
+  for (uint32_t epoch = 1; epoch <= 20; ++epoch) job.add_evaluations()->set_epoch(epoch);
+
+  const std::string text = JobText(job);
+
+  CHECK(text.find("epoch 15:") == std::string::npos);
+  CHECK(text.find("epoch 16:") != std::string::npos);
+  CHECK(text.find("epoch 20:") != std::string::npos);
+}
+
+TEST_CASE("a job with bare parameters shows no samples and no loss") {
+  v1::JobStatus job;
+  job.set_job("bare-1");
+  job.set_state(v1::RUNNING);
+  job.set_version(500);
+  job.mutable_spec()->mutable_model()->add_parameters()->set_name("w");
+  job.mutable_segment()->mutable_consistency()->mutable_async();
+
+  const std::string text = JobText(job);
+
+  CHECK(text.find("version 500") != std::string::npos);
+  CHECK(text.find("samples") == std::string::npos);
+  CHECK(text.find("loss") == std::string::npos);
+}
+
 TEST_CASE("jobs are listed a line each") {
   v1::ListJobsReply jobs;
   CHECK(JobListText(jobs) == "JOB  STATE  MODE  WORKERS  EPOCH  LOSS  SAMPLES/S  REASON\n");

@@ -7,8 +7,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/net/transport.h"
 #include "common/net/grpc_status.h"
+#include "common/net/transport.h"
 #include "proto/control.grpc.pb.h"
 
 namespace paceline {
@@ -50,16 +50,15 @@ class ControlClient::Impl {
     pending->request = request;
     pending->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     if (!Begin(&pending->context)) return done(Stopped());
-    stub_->async()->LeaseRuns(
-        &pending->context, &pending->request, &pending->reply,
-        [this, pending, done = std::move(done)](grpc::Status status) {
-          if (status.ok()) {
-            done(std::move(pending->reply));
-          } else {
-            done(Named(status));
-          }
-          End(&pending->context);  // Last: the destructor waits for it.
-        });
+    stub_->async()->LeaseRuns(&pending->context, &pending->request, &pending->reply,
+                              [this, pending, done = std::move(done)](grpc::Status status) {
+                                if (status.ok()) {
+                                  done(std::move(pending->reply));
+                                } else {
+                                  done(Named(status));
+                                }
+                                End(&pending->context);  // Last: the destructor waits for it.
+                              });
   }
 
   void Stop() {
@@ -97,8 +96,7 @@ class ControlClient::Impl {
   std::set<grpc::ClientContext*> running_ ABSL_GUARDED_BY(mutex_);
 };
 
-ControlClient::ControlClient(const std::string& address)
-    : impl_(std::make_unique<Impl>(address)) {}
+ControlClient::ControlClient(const std::string& address) : impl_(std::make_unique<Impl>(address)) {}
 ControlClient::~ControlClient() = default;
 
 absl::StatusOr<v1::WorkerSyncReply> ControlClient::WorkerSync(const v1::WorkerSyncRequest& request,

@@ -1,9 +1,10 @@
 #include "client/parameter_client.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <deque>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/tensor/square_sum.h"
 
 namespace paceline {
 namespace {
@@ -61,6 +63,7 @@ class ParameterClient::Impl {
     v1::WorkerSyncRequest request = SyncRequest();
     ASSIGN_OR_RETURN(v1::WorkerSyncReply reply, control_.WorkerSync(request, kCallTimeout));
     worker_ = reply.worker();
+    is_joined_ = true;
     MakeSession();
     Take(reply);
     sync_thread_ = std::thread([this] { KeepInSync(); });
@@ -111,7 +114,7 @@ class ParameterClient::Impl {
     args.clock = clock_;
     args.base_versions = versions_;
     args.want_parameters = want_parameters;
-    args.square_norm = std::inner_product(gradient.begin(), gradient.end(), gradient.begin(), 0.0);
+    args.square_norm = SquareSum(gradient);
     GradientPiece piece;
     piece.gradient = std::move(block);
     piece.piece.set_weight(1);
@@ -127,10 +130,9 @@ class ParameterClient::Impl {
   using Event = std::function<void(Impl* self, absl::Time now)>;
 
   absl::Status NotReady(const std::string& reason) const {
-    return absl::DeadlineExceededError(
-        absl::StrCat("job ", options_.job, " has no parameters after ",
-                     absl::FormatDuration(options_.ready_timeout),
-                     reason.empty() ? "" : ": ", reason));
+    return absl::DeadlineExceededError(absl::StrCat(
+        "job ", options_.job, " has no parameters after ",
+        absl::FormatDuration(options_.ready_timeout), reason.empty() ? "" : ": ", reason));
   }
 
   void MakeSession() {
@@ -144,6 +146,7 @@ class ParameterClient::Impl {
     *request.mutable_worker() = worker_;
     request.mutable_worker()->set_id(options_.id);
     request.set_release(kRelease);
+    request.set_pid(static_cast<uint64_t>(::getpid()));
     request.set_known_version(known_version_);
     request.set_join_job(options_.job);
     v1::WorkerJobReport* report = request.add_jobs();
@@ -163,7 +166,9 @@ class ParameterClient::Impl {
     known_version_ = reply.version();
     for (const v1::JobDirective& directive : reply.jobs()) {
       if (directive.job() != options_.job) continue;
-      Post([directive](Impl* self, absl::Time now) { self->error_ = self->OnDirective(now, directive); });
+      Post([directive](Impl* self, absl::Time now) {
+        self->error_ = self->OnDirective(now, directive);
+      });
     }
   }
 
@@ -184,8 +189,8 @@ class ParameterClient::Impl {
       if (absl::IsFailedPrecondition(reply.status())) {
         // Pushes under this incarnation are refused from now on: the caller must join anew.
         Post([status = reply.status()](Impl* self, absl::Time) {
-          self->error_ = absl::CancelledError(
-              absl::StrCat("this client's lease is over; join again: ", std::string(status.message())));
+          self->error_ = absl::CancelledError(absl::StrCat(
+              "this client's lease is over; join again: ", std::string(status.message())));
         });
         return;
       }
@@ -216,10 +221,10 @@ class ParameterClient::Impl {
       const absl::Time next = std::min(session_->NextTick(), end);
       {
         absl::MutexLock lock(&mutex_);
-        mutex_.AwaitWithTimeout(absl::Condition(
-                                    +[](std::deque<Event>* queue) { return !queue->empty(); },
-                                    &events_),
-                                next - SteadyNow());
+        mutex_.AwaitWithTimeout(
+            absl::Condition(
+                +[](std::deque<Event>* queue) { return !queue->empty(); }, &events_),
+            next - SteadyNow());
         events.swap(events_);
       }
       const absl::Time now = SteadyNow();
@@ -244,10 +249,14 @@ class ParameterClient::Impl {
           if (!result.has_value()) result = session_->TakeResult();
           return result.has_value() || !error_.ok();
         },
-        absl::InfiniteFuture());
+        // A reader that has not joined hears of no change: it must not wait for one.
+        is_joined_ ? absl::InfiniteFuture() : SteadyNow() + options_.ready_timeout);
     if (!result.has_value()) {
       session_->Abandon();
-      return error_;
+      return !error_.ok() ? error_
+                          : absl::DeadlineExceededError(absl::StrCat(
+                                "job ", options_.job, " has not answered for ",
+                                absl::FormatDuration(options_.ready_timeout), "; open it again"));
     }
     RETURN_IF_ERROR(result->status);
     versions_ = result->versions;
@@ -269,6 +278,7 @@ class ParameterClient::Impl {
   std::unique_ptr<Session> session_;
   std::vector<ParameterInfo> parameters_;
   std::vector<uint64_t> versions_;
+  bool is_joined_ = false;
   bool is_sync_ = false;
   uint64_t clock_ = 0;
   absl::Status error_;

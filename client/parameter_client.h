@@ -8,10 +8,13 @@
 //
 // Shapes   Parameters and gradients: [elements()] float32, the job's parameters end to end in the
 //          order of parameters().
-// Errors   NOT_FOUND: no such job. CANCELLED: it has ended. ABORTED: the push was too stale; pull and
-//          compute anew. INVALID_ARGUMENT: sizes or values that the servers refuse. UNAVAILABLE (Join
-//          and Open only): the coordinator does not answer. Once joined, calls wait for a fleet that
-//          is away until it is back or the job has ended.
+// Errors   NOT_FOUND: no such job. CANCELLED: it has ended. ABORTED: the push was too stale; pull
+// and
+//          compute anew. INVALID_ARGUMENT: sizes or values that the servers refuse. UNAVAILABLE
+//          (Join and Open only): the coordinator does not answer. Once joined, calls wait for a
+//          fleet that is away until it is back or the job has ended; a client that was only opened
+//          gives up with DEADLINE_EXCEEDED after ready_timeout (the job's partitions or mode may
+//          have changed).
 // Threads  One thread at a time; a thread of its own keeps the lease.
 // Source   docs/protocol.md.
 #ifndef PACELINE_CLIENT_PARAMETER_CLIENT_H_

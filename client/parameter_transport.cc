@@ -110,8 +110,8 @@ class ParameterTransport::Impl {
     if (!result.status.ok()) return result;
     const auto frame = DecodedFrame::Decode(running.reply, &result.header);
     if (!frame.ok()) {
-      result.status = absl::InternalError(
-          absl::StrCat("the server's answer is not a frame: ", std::string(frame.status().message())));
+      result.status = absl::InternalError(absl::StrCat("the server's answer is not a frame: ",
+                                                       std::string(frame.status().message())));
       return result;
     }
     if (frame->payload_bytes() == 0) return result;

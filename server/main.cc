@@ -1,8 +1,8 @@
 // paceline-server: flags in, one Server, exit code out. Exit codes: 0 ended by SIGTERM or SIGINT; 1
 // it could not start; 2 the command line is wrong; 128 + n a second signal n ended it at once.
+#include <signal.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -10,9 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/signals.h"
 #include "common/base/status_macros.h"
 #include "server/flags.h"
 #include "server/server.h"
@@ -21,28 +21,6 @@ namespace {
 
 using paceline::Flags;
 using paceline::LogLevel;
-
-// SIGTERM and SIGINT, which main waits for; every other thread is born with them blocked.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
-// Returns when `stopped` is notified. Some programs send a signal twice in a row (timeout, to the
-// process and to its group), so one that comes at once does not count as the second.
-void EndOnSecondSignal(const sigset_t& signals, absl::Notification* stopped) {
-  const absl::Time serious = absl::Now() + absl::Milliseconds(500);
-  const timespec none = {0, 0};
-  while (!stopped->WaitForNotificationWithTimeout(absl::Milliseconds(20))) {
-    const int signal = sigtimedwait(&signals, nullptr, &none);
-    if (signal > 0 && absl::Now() > serious) ::_exit(128 + signal);
-  }
-}
 
 absl::Status Serve(const Flags& flags, paceline::Logger* logger, const sigset_t& signals) {
   paceline::ServerOptions options = flags.server;
@@ -61,7 +39,7 @@ absl::Status Serve(const Flags& flags, paceline::Logger* logger, const sigset_t&
     server->Stop();
     stopped.Notify();
   });
-  EndOnSecondSignal(signals, &stopped);
+  paceline::EndOnSecondSignal(signals, &stopped);
   stopper.join();
   logger->Log(LogLevel::kInfo, "stopped");
   return absl::OkStatus();
@@ -76,7 +54,7 @@ int Fail(const absl::Status& status, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const sigset_t signals = BlockSignals();
+  const sigset_t signals = paceline::BlockStopSignals();
   const absl::StatusOr<Flags> flags = paceline::ParseFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status(), 2);
   if (!flags->answer.empty()) {

@@ -1,6 +1,6 @@
-// paceline-worker: computes gradients for the jobs that a fleet's coordinator gives it. Exit codes: 0
-// ended by SIGTERM or SIGINT; 1 it could not start, or was refused for good; 2 the command line is
-// wrong.
+// paceline-worker: computes gradients for the jobs that a fleet's coordinator gives it. Exit codes:
+// 0 ended by SIGTERM or SIGINT; 1 it could not start, or was refused for good; 2 the command line
+// is wrong.
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,7 +9,9 @@
 #include <string>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "common/base/log.h"
+#include "common/base/signals.h"
 #include "common/base/version.h"
 #include "common/net/endpoint.h"
 #include "kernels/backend.h"
@@ -43,7 +45,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
   option("--log-format", &flags->log_format, "text or json");
   option("--log-level", &flags->log_level, "debug, info, warning or error");
   option("--log-file", &flags->log_file, "append the log here; default: standard error");
-  app->set_config("--config", "", "read flags from this file (TOML)");
+  app->set_config("--config", "",
+                  "read flags from this file (TOML); a flag given here counts first");
+  app->allow_config_extras(CLI::config_extras_mode::error);
   app->set_version_flag("--version", std::string("paceline-worker ") + paceline::kRelease);
 }
 
@@ -61,21 +65,20 @@ int Fail(const absl::Status& status, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const sigset_t signals = paceline::BlockStopSignals();
   Flags flags;
-  CLI::App app("Computes gradients for a Paceline fleet. Stateless: it may be killed at any time.");
+  CLI::App app("Computes gradients for a Paceline fleet. Stateless: it may be killed at any time.",
+               "paceline-worker");
+  app.footer(
+      "Each flag also has an environment variable: PACELINE_WORKER_ID for --id, and so on.\n"
+      "Exit status: 0 ended by a signal, 1 could not start or was refused for good, 2 wrong "
+      "flags.");
   AddFlags(&app, &flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-
-  // Blocked here, hence in every thread: only the one below takes them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const auto level = paceline::ParseLogLevel(flags.log_level);
   const auto format = paceline::ParseLogFormat(flags.log_format);
@@ -107,15 +110,16 @@ int main(int argc, char** argv) {
   options.runner.slowdown = flags.slowdown;
   paceline::Agent agent(options, logger->get());
   absl::Status ended;
+  absl::Notification stopped;
   std::thread runner([&] {
     ended = agent.Run();
+    stopped.Notify();
     if (!ended.ok()) ::kill(::getpid(), SIGTERM);  // It ended by itself: wake main.
   });
   int signal = 0;
   sigwait(&signals, &signal);
-  // A second signal does not wait.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   agent.Stop();
+  paceline::EndOnSecondSignal(signals, &stopped);
   runner.join();
   return ended.ok() ? 0 : Fail(ended, 1);
 }

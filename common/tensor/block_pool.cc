@@ -10,17 +10,21 @@ namespace paceline {
 
 // Outlives the pool for as long as a block is out, so that the last release has where to go.
 struct BlockPool::Shelf {
+  explicit Shelf(size_t max) : idle_max(max) {}
+
+  const size_t idle_max;
   absl::Mutex mutex;
   size_t elements ABSL_GUARDED_BY(mutex) = 0;
   std::vector<std::unique_ptr<Block>> blocks ABSL_GUARDED_BY(mutex);
 
   void Return(std::unique_ptr<Block> block) {
     absl::MutexLock lock(&mutex);
-    if (block->elements() == elements) blocks.push_back(std::move(block));
+    if (block->elements() != elements || blocks.size() >= idle_max) return;
+    blocks.push_back(std::move(block));
   }
 };
 
-BlockPool::BlockPool() : shelf_(std::make_shared<Shelf>()) {}
+BlockPool::BlockPool(size_t idle_max) : shelf_(std::make_shared<Shelf>(idle_max)) {}
 
 std::shared_ptr<Block> BlockPool::Take(size_t elements) {
   std::unique_ptr<Block> block;

@@ -6,6 +6,7 @@
 #define PACELINE_COMMON_TENSOR_BLOCK_POOL_H_
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 
 #include "common/tensor/block.h"
@@ -14,7 +15,8 @@ namespace paceline {
 
 class BlockPool {
  public:
-  BlockPool();
+  // Keeps up to `idle_max` blocks that nobody holds.
+  explicit BlockPool(size_t idle_max = std::numeric_limits<size_t>::max());
 
   // A block of `elements`, contents unspecified, which returns to the pool when its last reference
   // goes. Blocks of another size than this are let go.

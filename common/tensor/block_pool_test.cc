@@ -34,6 +34,28 @@ TEST_CASE("blocks of another size are let go") {
   CHECK(pool.idle() == 0);
 }
 
+TEST_CASE("no more blocks are kept than was asked for") {
+  BlockPool pool(1);
+  std::shared_ptr<Block> one = pool.Take(8);
+  std::shared_ptr<Block> two = pool.Take(8);
+
+  one.reset();
+  two.reset();
+
+  CHECK(pool.idle() == 1);
+}
+
+TEST_CASE("a block that a reader holds is not handed out") {
+  BlockPool pool;
+  std::shared_ptr<Block> block = pool.Take(8);
+  const float* const memory = block->floats().data();
+  const BlockRef reader = block;
+
+  block.reset();
+
+  CHECK(pool.Take(8)->floats().data() != memory);
+}
+
 TEST_CASE("a block outlives its pool") {
   std::shared_ptr<Block> block;
   {

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "error: %s\n", std::string(parameters.status().message()).c_str());
     return 1;
   }
-  std::printf("slope %.4f, intercept %.4f after version %llu\n", (*parameters)[0],
-              (*parameters)[1], static_cast<unsigned long long>((*client)->version()));
+  std::printf("slope %.4f, intercept %.4f after version %llu\n", (*parameters)[0], (*parameters)[1],
+              static_cast<unsigned long long>((*client)->version()));
   return 0;
 }

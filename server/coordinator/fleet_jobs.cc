@@ -379,7 +379,10 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
     report.clear_applied();
     report.clear_waits();
   }
-  for (v1::WorkerStatus& worker : *final_status.mutable_workers()) worker.clear_lease_left_s();
+  for (v1::WorkerStatus& worker : *final_status.mutable_workers()) {
+    worker.clear_lease_left_s();
+    worker.set_state("done");
+  }
   final_status.clear_spec();
   final_status.clear_roster();
   final_status.clear_placement();

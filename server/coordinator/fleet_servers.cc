@@ -98,6 +98,15 @@ absl::Status Coordinator::Fleet::RegisterServer(const v1::ServerSyncRequest& req
     return absl::ResourceExhaustedError(
         absl::StrCat("this fleet has ", servers_.size(), " servers, as many as it takes"));
   }
+  if (is_replacing) {
+    const state::ServerRecord& holder = records_.servers().at(id);
+    if (holder.address() != request.address() || holder.pid() != request.pid()) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("the id ", id, " belongs to process ", holder.pid(), " at ",
+                       holder.address(),
+                       " until its lease is over; another process wants an id of its own"));
+    }
+  }
   const uint64_t incarnation = records_.coordinator().incarnations() + 1;
   Edit edit(&records_);
   if (is_replacing) {

@@ -280,7 +280,14 @@ void Coordinator::Fleet::OnDescribeJob(absl::Time now, uint64_t call,
 void Coordinator::Fleet::OnListJobs(absl::Time now, uint64_t call) {
   Begin(now);
   v1::ListJobsReply reply;
-  for (const auto& [number, record] : records_.jobs()) *reply.add_jobs() = Describe(record);
+  for (const auto& [number, record] : records_.jobs()) {
+    v1::JobStatus* status = reply.add_jobs();
+    *status = Describe(record);
+    // A list shows how a job stands; DescribeJob tells how it came there.
+    if (const int before = status->evaluations_size() - 1; before > 0) {
+      status->mutable_evaluations()->DeleteSubrange(0, before);
+    }
+  }
   Answer(call, std::move(reply));
 }
 

@@ -104,6 +104,14 @@ absl::Status Coordinator::Fleet::RegisterWorker(const v1::WorkerSyncRequest& req
     return absl::ResourceExhaustedError(
         absl::StrCat("this fleet has ", workers_.size(), " workers, as many as it takes"));
   }
+  if (is_replacing) {
+    const state::WorkerRecord& holder = records_.workers().at(id);
+    if (holder.host() != request.host() || holder.pid() != request.pid()) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("the id ", id, " belongs to process ", holder.pid(), " on ", holder.host(),
+                       " until its lease is over; another process wants an id of its own"));
+    }
+  }
   Edit edit(&records_);
   if (is_replacing) DetachWorker(&edit, id, "replaced");
   edit.coordinator()->set_incarnations(records_.coordinator().incarnations() + 1);

@@ -89,7 +89,37 @@ TEST_CASE("a coordinator that was stopped for longer than a lease expires nobody
   CHECK(c.HasEvent("server-expired"));
 }
 
-TEST_CASE("a later process under the same id takes the place of the earlier one") {
+TEST_CASE("an id belongs to one process until its lease is over") {
+  TestCluster c;
+  c.RegisterWorker("w1");
+  c.RegisterServer("s1");
+  v1::WorkerSyncRequest worker;
+  worker.mutable_worker()->set_id("w1");
+  worker.set_release("0.1.0");
+  worker.set_slots(1);
+  worker.set_host("elsewhere");
+  v1::ServerSyncRequest server;
+  server.mutable_server()->set_id("s1");
+  server.set_release("0.1.0");
+  server.set_address("elsewhere:7000");
+
+  const absl::Status worker_status = c.StatusOf(c.Sync(worker));
+  const absl::Status server_status = c.StatusOf(c.Sync(server));
+
+  CHECK(worker_status.code() == absl::StatusCode::kAlreadyExists);
+  CHECK(Says(worker_status.message(), "the id w1 belongs to process 0 on host"));
+  CHECK(server_status.code() == absl::StatusCode::kAlreadyExists);
+  CHECK(Says(server_status.message(), "the id s1 belongs to process 0 at s1:7000"));
+  CHECK_FALSE(c.HasEvent("worker-replaced"));
+  CHECK_FALSE(c.HasEvent("server-replaced"));
+
+  c.Advance(absl::Seconds(3));
+
+  CHECK(c.StatusOf(c.Sync(worker)).ok());
+  CHECK(c.StatusOf(c.Sync(server)).ok());
+}
+
+TEST_CASE("a process that registers again takes the place of its earlier registration") {
   TestCluster c;
   c.RegisterWorker("w1");
   const v1::WorkerSyncRequest old = c.WorkerRequest("w1");

@@ -16,9 +16,6 @@
 
 namespace paceline {
 
-// The sum of squares of any count of elements, in an order that depends on the count alone.
-double SquareSum(absl::Span<const float> elements);
-
 // Appends one number per block to `out`: scale^2 times the block's sum of squares. Added up from
 // first to last over the partitions in flat order they are the job's square norm. The segments'
 // counts add up to the gradient's.

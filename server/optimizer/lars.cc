@@ -8,7 +8,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/job/partitioning.h"
-#include "server/optimizer/global_norm.h"
+#include "common/tensor/square_sum.h"
 #include "server/optimizer/range_check.h"
 #include "server/optimizer/rule_optimizer.h"
 #include "server/optimizer/rules.h"

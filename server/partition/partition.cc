@@ -51,7 +51,7 @@ PartitionPrimary::PartitionPrimary(PartitionSpec spec, SegmentRules rules,
       optimizer_(std::move(optimizer)),
       log_(std::move(log)),
       rules_(std::move(rules)),
-      blocks_(spec_.elements, kSpareBlocksMax),
+      blocks_(kSpareBlocksMax),
       tally_(spec_.work.shards_per_epoch) {
   if (spec_.optimizer.has_clip_global_norm()) {
     clip_global_norm_ = spec_.optimizer.clip_global_norm();
@@ -340,7 +340,7 @@ LogEntry PartitionPrimary::Optimise(Update update) {
   if (clip_global_norm_.has_value()) {
     scale *= ClipFactor(*clip_global_norm_, update.total_square_norm);
   }
-  const std::shared_ptr<Block> after = blocks_.Take();
+  const std::shared_ptr<Block> after = blocks_.Take(spec_.elements);
   const OptimizerStep step{static_cast<int64_t>(tip_version_ + 1), scale};
   optimizer_->Apply(step,
                     absl::MakeConstSpan(sum.block->floats()).subspan(sum.begin, spec_.elements),

@@ -76,12 +76,12 @@ TEST_CASE("data that is wrong fails its job with the file's name, and the fleet 
   for (const auto& c : cases) {
     const std::string path = absl::StrCat(folder, "/", c.name);
     WriteText(path, c.text);
-    const std::string reason =
-        FailureOf(fleet, MakeSpec(folder + "/job.yaml", path, ""));
+    const std::string reason = FailureOf(fleet, MakeSpec(folder + "/job.yaml", path, ""));
     INFO(c.name << ": " << reason);
     for (const std::string& words : c.said) CHECK(reason.find(words) != std::string::npos);
   }
-  const std::string missing = FailureOf(fleet, MakeSpec(folder + "/job.yaml", folder + "/no.csv", ""));
+  const std::string missing =
+      FailureOf(fleet, MakeSpec(folder + "/job.yaml", folder + "/no.csv", ""));
   CHECK(missing.find("no.csv") != std::string::npos);
 
   const std::string job = fleet.Submit(MakeSpec(folder + "/job.yaml", good, ""));
@@ -118,9 +118,9 @@ TEST_CASE("a port in use is named") {
   options.workers = 0;
   Fleet fleet(options);
   const std::string folder = TestFolder("port");
-  auto second = cli::Process::Start({"server/paceline-server", "--listen=" + fleet.coordinator(),
-                                     "--store=memory"},
-                                    folder + "/log");
+  auto second = cli::Process::Start(
+      {"server/paceline-server", "--listen=" + fleet.coordinator(), "--store=memory"},
+      folder + "/log");
   REQUIRE(second.ok());
   REQUIRE((*second)->WaitFor(absl::Seconds(10)));
   CHECK((*second)->Ended() == "exit status 1");
@@ -151,6 +151,53 @@ TEST_CASE("a worker of another release is refused with both releases named") {
   CHECK(message.find("0.0.9") != std::string::npos);
   CHECK(message.find("0.1.0") != std::string::npos);
   CHECK(fleet.Paceline({"status", "--json"}).json()["workers"].empty());
+}
+
+TEST_CASE("a second worker under an id that is in use waits and evicts nobody") {
+  FleetOptions options;
+  options.workers = 1;
+  Fleet fleet(options);
+  const auto incarnation = [&] {
+    const Json workers = fleet.Paceline({"status", "--json"}).json()["workers"];
+    return workers.empty() ? 0 : Number(workers[0]["worker"]["incarnation"]);
+  };
+  REQUIRE(Eventually([&] { return incarnation() > 0; }));
+  const uint64_t first = incarnation();
+  const std::string folder = TestFolder("twin");
+  auto twin = cli::Process::Start(
+      {"worker/paceline-worker", "--id=worker-0", "--join=" + fleet.coordinator(), "--backend=cpu"},
+      folder + "/log");
+  REQUIRE(twin.ok());
+
+  // It asks four times a second; long enough for several refusals.
+  CHECK_FALSE(Eventually([&] { return incarnation() != first; }, absl::Seconds(2)));
+  CHECK_FALSE((*twin)->Ended().has_value());
+
+  fleet.Kill("worker-0");
+  CHECK(Eventually([&] { return incarnation() > first; }, absl::Seconds(10)));
+}
+
+TEST_CASE("a worker whose configuration file names an unknown flag does not start") {
+  const std::string folder = TestFolder("config");
+  WriteText(folder + "/worker.toml", "joinn = \"127.0.0.1:1\"\n");
+  auto worker = cli::Process::Start({"worker/paceline-worker", "--config", folder + "/worker.toml"},
+                                    folder + "/log");
+  REQUIRE(worker.ok());
+  REQUIRE((*worker)->WaitFor(absl::Seconds(10)));
+  CHECK((*worker)->Ended() == "exit status 2");
+}
+
+TEST_CASE("training that diverges fails and says so") {
+  FleetOptions options;
+  options.workers = 1;
+  Fleet fleet(options);
+  const std::string folder = TestFolder("diverge");
+  const std::string spec =
+      MakeSpec(folder + "/job.yaml", MakeCsv(folder + "/samples.csv", 400), "");
+  const std::string job = fleet.Submit(spec, {"optimizer={sgd: 1e30}", "train.epochs=20"});
+  const std::string reason = fleet.Wait(job, 1)["reason"];
+  INFO(reason);
+  CHECK(reason.find("diverged") != std::string::npos);
 }
 
 TEST_CASE("library clients: exact sums, a gradient that is not finite refused and named") {

@@ -18,8 +18,8 @@ struct Files {
 // What `paceline run` prints for the spec on a fleet of that size.
 Json RunOn(const Files& files, int servers, int workers) {
   const CommandResult result =
-      Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), 
-                "--set", absl::StrCat("fleet.servers=", servers), "--set",
+      Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
+                absl::StrCat("fleet.servers=", servers), "--set",
                 absl::StrCat("fleet.workers=", workers), "--worker-flag=--backend=cpu"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
@@ -33,9 +33,8 @@ TEST_CASE("any number of workers and servers trains to the same bits") {
   CHECK(bits.size() == 64);
   CHECK(alone["eval"]["accuracy"].get<double>() > 0.9);
 
-  for (const auto& [servers, workers] :
-       {std::pair(1, 2), std::pair(2, 2), std::pair(3, 3), std::pair(2, 4), std::pair(3, 8),
-        std::pair(2, 1)}) {
+  for (const auto& [servers, workers] : {std::pair(1, 2), std::pair(2, 2), std::pair(3, 3),
+                                         std::pair(2, 4), std::pair(3, 8), std::pair(2, 1)}) {
     INFO(servers << " servers, " << workers << " workers");
     const Json summary = RunOn(files, servers, workers);
     CHECK(summary["weights_sha256"] == bits);
@@ -51,9 +50,9 @@ TEST_CASE("the norm over all partitions clips to the same bits on any number of 
                         "train: {shards_per_round: 8, epochs: 1}\n");
   const auto clipped = [&](int servers) {
     const CommandResult result =
-        Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), 
-                  "--set", absl::StrCat("fleet.servers=", servers), "--set", "fleet.workers=2",
-                  "--set", "optimizer.clip_global_norm=0.05"});
+        Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
+                  absl::StrCat("fleet.servers=", servers), "--set", "fleet.workers=2", "--set",
+                  "optimizer.clip_global_norm=0.05"});
     INFO(result.err);
     REQUIRE(result.exit_code == 0);
     return result.json()["weights_sha256"].get<std::string>();
@@ -73,8 +72,7 @@ TEST_CASE("killing a worker in mid-epoch changes no bit") {
   options.workers = 3;
   options.worker_flags = {"--slowdown=12"};
   Fleet fleet(options);
-  const std::string job =
-      fleet.Submit(files.spec, {"fleet.workers=3", "fleet.servers=2"});
+  const std::string job = fleet.Submit(files.spec, {"fleet.workers=3", "fleet.servers=2"});
   REQUIRE(fleet.Reached(job, 0.3));
   fleet.Kill("worker-1");
   const Json summary = fleet.Wait(job);

@@ -41,8 +41,8 @@ std::string Quoted(const std::string& text) {
 std::string TestFolder(const std::string& name) {
   static int count = 0;
   const char* base = std::getenv("TEST_TMPDIR");
-  const fs::path folder = fs::path(base != nullptr ? base : "/tmp") /
-                          absl::StrCat(name, "-", ::getpid(), "-", ++count);
+  const fs::path folder =
+      fs::path(base != nullptr ? base : "/tmp") / absl::StrCat(name, "-", ::getpid(), "-", ++count);
   fs::create_directories(folder);
   return folder.string();
 }
@@ -68,8 +68,7 @@ std::string MakeCsv(const std::string& path, int samples) {
 }
 
 std::string MakeSpec(const std::string& path, const std::string& csv, const std::string& more) {
-  WriteText(path, absl::StrCat("name: small\nseed: 3\n",
-                               "data: {format: csv, train: {path: ", csv,
+  WriteText(path, absl::StrCat("name: small\nseed: 3\n", "data: {format: csv, train: {path: ", csv,
                                "}, split: {eval_fraction: 0.2}, shard_samples: 16}\n",
                                "model: {layers: [{linear: 4096}, relu, {linear: 2}], "
                                "loss: softmax_cross_entropy}\n",
@@ -109,7 +108,7 @@ bool Eventually(const std::function<bool()>& condition, absl::Duration timeout) 
 Fleet::Fleet(const FleetOptions& options) : options_(options), folder_(TestFolder("fleet")) {
   const std::string name = options_.separate_coordinator ? "coordinator" : "server-0";
   auto first = cli::Process::Start(CoordinatorArguments("127.0.0.1:0"),
-                                         absl::StrCat(folder_, "/", name, ".log"));
+                                   absl::StrCat(folder_, "/", name, ".log"));
   REQUIRE(first.ok());
   processes_[name] = *std::move(first);
   REQUIRE(Eventually([&] {

@@ -43,8 +43,8 @@ TEST_CASE("ssp keeps its bound, and the looser the mode the less a slow worker h
   const double async_rate = async["samples_per_s"];
   WARN("samples/s: sync " << sync_rate << ", ssp(3) " << ssp_rate << " (" << ssp_rate / sync_rate
                           << "x), async " << async_rate << " (" << async_rate / sync_rate << "x)");
-  // Four workers, one of them five times slower: sync goes at four times the slow one's pace, async at
-  // 3.2 times that; ssp comes near async because a fast worker's clock holds more runs.
+  // Four workers, one of them five times slower: sync goes at four times the slow one's pace, async
+  // at 3.2 times that; ssp comes near async because a fast worker's clock holds more runs.
   CHECK(async_rate > sync_rate);
   CHECK(ssp_rate > sync_rate);
   CHECK(async["samples"] == sync["samples"]);

@@ -1,4 +1,5 @@
-// Workers that die, stall or come late, in every mode: the job goes on and every sample counts once.
+// Workers that die, stall or come late, in every mode: the job goes on and every sample counts
+// once.
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -86,7 +87,8 @@ TEST_CASE("a worker that is added while the job runs takes part") {
     CHECK(Eventually([&] {
       const Json status = fleet.Status(job);
       for (const Json& worker : status["workers"]) {
-        if (worker["worker"]["id"] == "late" && Number(worker["report"]["samples"]) > 0) return true;
+        if (worker["worker"]["id"] == "late" && Number(worker["report"]["samples"]) > 0)
+          return true;
       }
       return false;
     }));

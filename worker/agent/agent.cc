@@ -30,6 +30,7 @@ bool IsPassing(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kInternal:
       return true;
     default:
@@ -40,7 +41,10 @@ bool IsPassing(const absl::Status& status) {
 }  // namespace
 
 Agent::Agent(AgentOptions options, Logger* logger)
-    : options_(std::move(options)), logger_(logger), control_(options_.coordinator), sync_slack_(kSyncSlack) {
+    : options_(std::move(options)),
+      logger_(logger),
+      control_(options_.coordinator),
+      sync_slack_(kSyncSlack) {
   worker_.set_id(options_.id);
 }
 
@@ -67,20 +71,22 @@ absl::Status Agent::Run() {
     const v1::WorkerSyncRequest request = MakeRequest();
     const auto reply = control_.WorkerSync(request, sync_interval_ + sync_slack_);
     if (reply.ok()) {
-      if (!reachable) logger_->Log(LogLevel::kInfo, "the coordinator answers again");
+      if (!reachable) logger_->Log(LogLevel::kInfo, "in sync with the coordinator again");
       reachable = true;
       Apply(request, *reply);
       continue;
     }
     const std::string error(reply.status().message());
-    if (!IsPassing(reply.status())) return reply.status();
-    if (absl::IsFailedPrecondition(reply.status()) && worker_.incarnation() != 0) {
+    const bool is_known = worker_.incarnation() != 0;
+    const bool is_refused = absl::IsFailedPrecondition(reply.status());
+    if (!IsPassing(reply.status()) || (is_refused && !is_known)) return reply.status();
+    if (is_refused) {
       logger_->Log(LogLevel::kWarning, "registering anew", {{"reason", error}});
       StartAnew();
     } else if (reachable) {
       reachable = false;
-      logger_->Log(LogLevel::kWarning, "the coordinator does not answer; asking again until it does",
-          {{"error", error}});
+      logger_->Log(LogLevel::kWarning, "cannot sync with the coordinator; asking again",
+                   {{"reason", error}});
     }
     WaitFor(kRetry);
   }
@@ -107,8 +113,8 @@ void Agent::Apply(const v1::WorkerSyncRequest& request, const v1::WorkerSyncRepl
   }
   if (reply.worker().incarnation() != worker_.incarnation()) {
     worker_ = reply.worker();
-    logger_->Log(LogLevel::kInfo, "registered", {{"worker", absl::StrCat(worker_.id(), "#",
-                                                             worker_.incarnation())}});
+    logger_->Log(LogLevel::kInfo, "registered",
+                 {{"worker", absl::StrCat(worker_.id(), "#", worker_.incarnation())}});
   }
   sync_interval_ = absl::Milliseconds(reply.sync_interval_ms());
   sync_slack_ = absl::Milliseconds(reply.lease_ms()) / kSlacksInLease;
@@ -126,8 +132,7 @@ void Agent::ApplyDirectives(const v1::WorkerSyncReply& reply) {
       continue;
     }
     logger_->Log(LogLevel::kInfo, "joining a job", {{"job", directive.job()}});
-    runner = std::make_unique<JobRunner>(worker_, directive, &control_, logger_,
-                                         options_.runner);
+    runner = std::make_unique<JobRunner>(worker_, directive, &control_, logger_, options_.runner);
   }
   for (auto it = runners_.begin(); it != runners_.end();) {
     if (named.count(it->first) > 0) {
@@ -153,7 +158,7 @@ void Agent::Leave() {
   const auto reply = control_.WorkerSync(request, kLeaveTimeout);
   if (!reply.ok()) {
     logger_->Log(LogLevel::kWarning, "could not say goodbye; the lease will expire",
-        {{"error", std::string(reply.status().message())}});
+                 {{"error", std::string(reply.status().message())}});
   }
 }
 

@@ -1,5 +1,6 @@
 // A worker process's standing conversation with the coordinator: registers, renews its lease,
-// reports, and runs the jobs that directives give it. Stateless: what it holds, others can make again.
+// reports, and runs the jobs that directives give it. Stateless: what it holds, others can make
+// again.
 //
 // Errors   An unreachable coordinator is asked again; a refusal that repeating cannot cure (another
 //          release, an id that is none) ends Run.

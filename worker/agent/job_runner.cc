@@ -147,14 +147,13 @@ class JobRunner::Impl {
       absl::MutexLock lock(&mutex_);
       ++leases_open_;
     }
-    control_->LeaseRuns(request, kLeaseTimeout,
-                        [this, id = call.id](absl::StatusOr<v1::LeaseReply> reply) {
-                          absl::MutexLock lock(&mutex_);
-                          events_.push_back([id, reply](JobLoop* loop, absl::Time now) {
-                            loop->OnLease(now, id, reply);
-                          });
-                          --leases_open_;  // Last: the destructor waits for it.
-                        });
+    control_->LeaseRuns(
+        request, kLeaseTimeout, [this, id = call.id](absl::StatusOr<v1::LeaseReply> reply) {
+          absl::MutexLock lock(&mutex_);
+          events_.push_back(
+              [id, reply](JobLoop* loop, absl::Time now) { loop->OnLease(now, id, reply); });
+          --leases_open_;  // Last: the destructor waits for it.
+        });
   }
 
   void RunNumbers() {

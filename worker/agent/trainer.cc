@@ -1,9 +1,11 @@
 #include "worker/agent/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/job/round_plan.h"
 #include "worker/loop/weights_hash.h"
@@ -11,8 +13,8 @@
 namespace paceline {
 namespace {
 
-// Samples evaluated at once: any number gives the same sums to within rounding; this one is fixed so
-// that they are the same bits.
+// Samples evaluated at once: any number gives the same sums to within rounding; this one is fixed
+// so that they are the same bits.
 constexpr uint64_t kEvaluationBatch = 256;
 
 uint64_t OutputWidth(const v1::ModelSpec& model) {
@@ -65,6 +67,11 @@ absl::Status Trainer::LeafGradient(uint64_t ordinal, absl::Span<float> gradient,
   ShardSamples(spec_.seed(), data_.train.samples, spec_.data().shard_samples(), ordinal, &indices_);
   ASSIGN_OR_RETURN(const BatchResult result,
                    model_->Gradient(Gather(data_.train, indices_), gradient));
+  if (!std::isfinite(result.loss_sum)) {
+    return absl::OutOfRangeError(absl::StrCat("training has diverged: the loss of data shard ",
+                                              ordinal, " is ", result.loss_sum,
+                                              "; a smaller learning rate or clipping may help"));
+  }
   *totals = {result.samples, result.loss_sum, result.correct};
   return absl::OkStatus();
 }
@@ -77,8 +84,8 @@ absl::StatusOr<std::vector<ComputedPiece>> Trainer::Compute(const ComputeRequest
   };
   std::vector<ComputedPiece> computed;
   for (const ComputePiece& piece : request.pieces) {
-    ASSIGN_OR_RETURN(ComputedPiece sum, SumPiece(piece, model_->parameter_elements(), weights_,
-                                                 leaf, &blocks_));
+    ASSIGN_OR_RETURN(ComputedPiece sum,
+                     SumPiece(piece, model_->parameter_elements(), weights_, leaf, &blocks_));
     if (request.square_norm) {
       sum.square_norm = SquareNorm(parameters_, sum.gradient->floats(), 1 / sum.piece.weight());
     }

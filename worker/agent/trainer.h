@@ -2,8 +2,8 @@
 //
 // Shapes   Parameters and gradients are the job's flat vector (common/job/parameters.h).
 // Errors   Create: what the data readers and the model say of the spec. Compute and Evaluate: what
-//          the model says; a gradient or loss that is not finite is an answer, not an error (the
-//          servers refuse it).
+//          the model says; OutOfRange: a training loss that is not finite. (A gradient that is not
+//          finite is an answer: the servers refuse it.)
 // Threads  One thread at a time.
 #ifndef PACELINE_WORKER_AGENT_TRAINER_H_
 #define PACELINE_WORKER_AGENT_TRAINER_H_

@@ -8,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/job/partitioning.h"
 #include "common/job/round_plan.h"
+#include "common/tensor/square_sum.h"
 
 namespace paceline {
 namespace {
@@ -58,28 +59,6 @@ class TreeSum {
   const LeafFunction& leaf_;
   BlockPool* const pool_;
 };
-
-// The sum of squares in a fixed order that depends on the count alone; the lanes let the compiler
-// use its vectors.
-double SquareSum(absl::Span<const float> elements) {
-  constexpr size_t kLanes = 16;
-  double lanes[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= elements.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const double x = elements[i + lane];
-      lanes[lane] += x * x;
-    }
-  }
-  for (size_t lane = 0; i + lane < elements.size(); ++lane) {
-    const double x = elements[i + lane];
-    lanes[lane] += x * x;
-  }
-  for (size_t half = kLanes / 2; half >= 1; half /= 2) {
-    for (size_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  }
-  return lanes[0];
-}
 
 }  // namespace
 
