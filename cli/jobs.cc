@@ -16,6 +16,7 @@
 #include "cli/result.h"
 #include "cli/spec_file.h"
 #include "client/control_client.h"
+#include "common/base/version.h"
 #include "common/job/job_spec.h"
 
 namespace paceline::cli {
@@ -54,10 +55,21 @@ int Wait(ControlClient* control, const JobFlags& flags) {
   return absl::IsDeadlineExceeded(job.status()) ? kTimedOut : code;
 }
 
+// A spec means what this program's release says it means.
+absl::Status CheckRelease(ControlClient* control) {
+  const auto fleet = control->DescribeFleet({}, kCallTimeout);
+  if (!fleet.ok()) return fleet.status();
+  if (fleet->release() == kRelease) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the fleet runs release ", fleet->release(), ", this program is release ", kRelease));
+}
+
 int Submit(JobFlags flags) {
   const auto spec = LoadSpec(flags.spec, flags.overrides);
   if (!spec.ok()) return Fail(spec.status());
   ControlClient control(flags.fleet.fleet);
+  const absl::Status same_release = CheckRelease(&control);
+  if (!same_release.ok()) return Fail(same_release);
   v1::SubmitJobRequest request;
   *request.mutable_spec() = *spec;
   request.set_submission_id(!flags.submission_id.empty()

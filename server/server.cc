@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
@@ -27,6 +28,13 @@
 
 namespace paceline {
 namespace {
+
+LogLevel LevelOf(const v1::Event& event) {
+  for (const char* grave : {"expired", "failed", "refused", "invalid", "replaced"}) {
+    if (absl::EndsWith(event.kind(), grave)) return LogLevel::kWarning;
+  }
+  return event.kind() == "job-evaluated" ? LogLevel::kDebug : LogLevel::kInfo;
+}
 
 // Calls still open when everything parked has been answered: replies on their way.
 constexpr absl::Duration kDrain = absl::Seconds(2);
@@ -107,6 +115,11 @@ absl::Status Server::Impl::MakeControl() {
   options.release = kRelease;
   options.lease = options_.lease;
   options.sync_interval = options_.sync_interval;
+  // Under the coordinator's lock, so that the log has them in order; events are few.
+  options.on_event = [logger = options_.logger](const v1::Event& event) {
+    logger->Log(LevelOf(event), event.message(),
+                {{"event", event.kind()}, {"job", event.job()}, {"subject", event.subject()}});
+  };
   ASSIGN_OR_RETURN(auto coordinator,
                    Coordinator::Create(std::move(options), store_.get(), SteadyNow()));
   control_ = std::make_unique<ControlService>(std::move(coordinator));

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -35,6 +36,9 @@ struct CoordinatorOptions {
   absl::Duration sync_interval = absl::Milliseconds(200);  // At least 1 ms.
   size_t ended_jobs_kept = 16;
   size_t events_kept = 10000;
+
+  // Told of each event as it happens, besides keeping it; must not call the coordinator.
+  std::function<void(const v1::Event&)> on_event;
 
   // What peers can make grow.
   size_t jobs_max = 1000;        // That have not ended.

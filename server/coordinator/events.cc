@@ -55,8 +55,8 @@ std::vector<EventKind> AllEventKinds() {
   return kinds;
 }
 
-void EventLog::Append(absl::Time now, absl::string_view job, EventKind kind,
-                      absl::string_view subject, absl::string_view message) {
+v1::Event EventLog::Append(absl::Time now, absl::string_view job, EventKind kind,
+                           absl::string_view subject, absl::string_view message) {
   v1::Event event;
   event.set_sequence(next_++);
   event.set_unix_s(absl::ToDoubleSeconds(now - absl::UnixEpoch()));
@@ -64,8 +64,9 @@ void EventLog::Append(absl::Time now, absl::string_view job, EventKind kind,
   event.set_kind(std::string(EventKindName(kind)));
   event.set_subject(std::string(subject));
   event.set_message(std::string(message));
-  events_.push_back(std::move(event));
+  events_.push_back(event);
   while (events_.size() > kept_) events_.pop_front();
+  return event;
 }
 
 std::vector<v1::Event> EventLog::After(absl::string_view job, uint64_t after, size_t most) const {

@@ -54,8 +54,9 @@ class EventLog {
   // Numbers its events from `first`, which is at least 1, and keeps the newest `kept`.
   EventLog(uint64_t first, size_t kept) : next_(first), kept_(kept) {}
 
-  void Append(absl::Time now, absl::string_view job, EventKind kind, absl::string_view subject,
-              absl::string_view message);
+  // The event as it was appended.
+  v1::Event Append(absl::Time now, absl::string_view job, EventKind kind,
+                   absl::string_view subject, absl::string_view message);
 
   // Up to `most` events with a sequence above `after`, oldest first; of one job, or of all for "".
   std::vector<v1::Event> After(absl::string_view job, uint64_t after, size_t most) const;

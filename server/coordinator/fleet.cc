@@ -79,7 +79,8 @@ void Coordinator::Fleet::Begin(absl::Time now) {
 
 void Coordinator::Fleet::Emit(absl::string_view job, EventKind kind, absl::string_view subject,
                               absl::string_view message) {
-  events_.Append(now_, job, kind, subject, message);
+  const v1::Event event = events_.Append(now_, job, kind, subject, message);
+  if (options_.on_event) options_.on_event(event);
   has_events_ = true;
 }
 

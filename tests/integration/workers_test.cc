@@ -52,13 +52,17 @@ TEST_CASE("a worker that is killed is named within five seconds and its work is 
 
     fleet.Kill("worker-1");
     CHECK(Eventually([&] { return SaysExpired(fleet, job, "worker-1"); }, absl::Seconds(5)));
+    const std::string status = fleet.Paceline({"status"}).out;
+    INFO(status);
+    CHECK(status.find("worker-1") != std::string::npos);
+    CHECK(status.find("expired") != std::string::npos);
 
     const Json summary = fleet.Wait(job);
     CheckCountedOnce(summary, fleet.Status(job));
   }
 }
 
-TEST_CASE("a worker that is paused past its lease is replaced, and comes back under a new name") {
+TEST_CASE("a worker that is paused past its lease is replaced, and comes back as a new incarnation") {
   for (const std::string mode : {"sync", "{ssp: 3}", "async"}) {
     INFO("consistency: " << mode);
     const Job files;
@@ -69,6 +73,10 @@ TEST_CASE("a worker that is paused past its lease is replaced, and comes back un
     fleet.process("worker-2").Signal(SIGSTOP);
     REQUIRE(Eventually([&] { return SaysExpired(fleet, job, "worker-2"); }, absl::Seconds(5)));
     fleet.process("worker-2").Signal(SIGCONT);
+    CHECK(Eventually([&] {
+      const std::string events = fleet.Events(job);
+      return events.find("worker-2 joined", events.find("worker-2 expired")) != std::string::npos;
+    }));
 
     const Json summary = fleet.Wait(job);
     CheckCountedOnce(summary, fleet.Status(job));
