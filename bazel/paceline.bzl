@@ -34,7 +34,7 @@ def paceline_proto_library(name, src, deps = [], grpc = False, visibility = None
       visibility: of the libraries.
     """
     base = src[:-len(".proto")]
-    sources = [d.replace(":", ":") + "_src" for d in deps]
+    sources = [d + "_src" for d in deps]
     native.filegroup(name = name + "_src", srcs = [src] + sources, visibility = visibility)
     protoc = "protoc -I. --{out}=$(GENDIR) {plugin} $(location " + src + ")"
     native.genrule(
