@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/job/yaml_origins.h"
 #include "common/job/yaml_reader.h"
 #include "common/job/yaml_writer.h"
 
@@ -30,18 +31,19 @@ void MakeFilesAbsolute(absl::string_view base_dir, v1::DataFiles* files) {
 absl::StatusOr<v1::JobSpec> ParseJobSpec(absl::string_view yaml, absl::string_view file_name,
                                          const std::vector<std::string>& set_overrides) {
   v1::JobSpec spec;
-  RETURN_IF_ERROR(ReadYaml(yaml, file_name, &spec));
+  YamlOrigins origins(file_name);
+  RETURN_IF_ERROR(ReadYaml(yaml, file_name, &spec, &origins));
   for (const std::string& assignment : set_overrides) {
-    RETURN_IF_ERROR(SetFromYaml(assignment, &spec));
+    RETURN_IF_ERROR(SetFromYaml(assignment, &spec, &origins));
   }
   const absl::Status resolved = ResolveJobSpec(&spec);
-  if (!resolved.ok()) {
-    return absl::Status(resolved.code(), absl::StrCat(file_name, ": ", resolved.message()));
-  }
-  return spec;
+  if (resolved.ok()) return spec;
+  return absl::Status(resolved.code(),
+                      absl::StrCat(origins.FindFor(resolved.message()), ": ", resolved.message()));
 }
 
 void MakePathsAbsolute(v1::JobSpec* spec, absl::string_view base_dir) {
+  if (spec->has_checkpoint()) MakeAbsolute(base_dir, spec->mutable_checkpoint()->mutable_path());
   if (!spec->has_data()) return;
   v1::DataSpec* source = spec->mutable_data();
   if (source->has_train()) MakeFilesAbsolute(base_dir, source->mutable_train());

@@ -1,8 +1,8 @@
 // A job's spec: from the YAML a person wrote to a message in which nothing is left to guess.
 //
-// Errors   InvalidArgument, with the line of the file or the path of the field, what was seen and
-//          what was wanted. Unimplemented: a value of proto/job.proto that this version does not
-//          serve. On any error nothing has been changed.
+// Errors   InvalidArgument, with the path of the field (from ParseJobSpec also its line or --set),
+//          what was seen and what was wanted. Unimplemented: a value of proto/job.proto that this
+//          version does not serve. On any error nothing has been changed.
 // Threads  Pure functions.
 // Source   proto/job.proto; docs/spec.md is the reference for people.
 #ifndef PACELINE_COMMON_JOB_JOB_SPEC_H_
@@ -28,7 +28,7 @@ absl::StatusOr<v1::JobSpec> ParseJobSpec(absl::string_view yaml, absl::string_vi
 // from outside is resolved before anything else looks at it. Resolving twice is resolving once.
 absl::Status ResolveJobSpec(v1::JobSpec* spec);
 
-// Puts `base_dir`, which is absolute, before the relative paths in the spec's data.
+// Puts `base_dir`, which is absolute, before the relative paths in the spec.
 void MakePathsAbsolute(v1::JobSpec* spec, absl::string_view base_dir);
 
 // The spec as YAML that ParseJobSpec reads back to the same message.

@@ -35,7 +35,8 @@ void CheckAccepted(const v1::JobSpec& spec) {
   if (!parameters.ok() || TotalElements(*parameters) > kElementsMax) return;
   uint64_t elements = 0;
   for (const Partition& partition :
-       PartitionsOf(*parameters, spec.fleet().servers(), KeepsParametersWhole(spec.optimizer()))) {
+       PartitionsOf(*parameters, LayoutServers(spec.fleet()),
+                    KeepsParametersWhole(spec.optimizer()))) {
     elements += partition.elements;
   }
   PACELINE_CHECK(elements == TotalElements(*parameters));

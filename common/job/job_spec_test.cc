@@ -72,25 +72,58 @@ TEST_CASE("overrides come after the file and before the defaults") {
   CHECK(spec.consistency().ssp().staleness() == 3);
   CHECK(spec.train().shards_per_push() == 32);
   CHECK(ErrorOf(kExample, {"train.epochs=0"}) ==
-        "job.yaml: train.epochs is 0; wanted a whole number in [1, 100000]");
+        "--set train.epochs: train.epochs is 0; wanted a whole number in [1, 100000]");
 }
 
 TEST_CASE("bad specs get one clear error") {
   CHECK(ErrorOf(kExample, {"fleet.workers=0"}) ==
-        "job.yaml: fleet.workers is 0; wanted a whole number in [1, 65536]");
-  CHECK(ErrorOf(kExample, {"optimizer.adam.learning_rate=0"}) ==
-        "job.yaml: optimizer.adam.learning_rate is 0; wanted a finite number > 0");
+        "--set fleet.workers: fleet.workers is 0; wanted a whole number in [1, 65536]");
+  CHECK(ErrorOf(kExample, {"optimizer={adam: {learning_rate: 0}}"}) ==
+        "--set optimizer: optimizer.adam.learning_rate is 0; wanted a finite number > 0");
   CHECK(ErrorOf(kExample, {"optimizer.adam.learning_rate=.nan"}) ==
-        "job.yaml: optimizer.adam.learning_rate is nan; wanted a finite number > 0");
-  CHECK(ErrorOf(kExample, {"optimizer.adam.learning_rate=.inf"}) ==
-        "job.yaml: optimizer.adam.learning_rate is inf; wanted a finite number > 0");
+        "--set optimizer.adam.learning_rate: optimizer.adam.learning_rate is nan; wanted a finite "
+        "number > 0");
   CHECK(ErrorOf(kExample, {"model.loss=mse"}) ==
-        "job.yaml: model.layers[2].linear.units is 10, but model.loss mse wants a last layer of "
+        "job.yaml:9: model.layers[2].linear.units is 10, but model.loss mse wants a last layer of "
         "width 1");
   CHECK(ErrorOf(std::string(kExample) + "trian: {epochs: 3}\n") ==
         "job.yaml:15: unknown key 'trian'; did you mean 'train'?");
   CHECK(ErrorOf(std::string(kExample) + "seed: 8\n") ==
         "job.yaml:15: key 'seed' is here twice, first in line 2");
+}
+
+// kExample with `from` replaced by `to`.
+std::string Changed(absl::string_view from, absl::string_view to) {
+  std::string yaml = kExample;
+  const size_t at = yaml.find(std::string(from));
+  REQUIRE(at != std::string::npos);
+  return yaml.replace(at, from.size(), std::string(to));
+}
+
+TEST_CASE("a value out of range, and values that do not fit each other, are told by their line") {
+  CHECK(ErrorOf(Changed("0.001", "0")) ==
+        "job.yaml:12: optimizer.adam.learning_rate is 0; wanted a finite number > 0");
+  CHECK(ErrorOf(Changed("0.001}", "\n  .inf}")) ==
+        "job.yaml:12: optimizer.adam.learning_rate is inf; wanted a finite number > 0");
+  CHECK(ErrorOf(Changed("workers: 4", "workers: 0")) ==
+        "job.yaml:14: fleet.workers is 0; wanted a whole number in [1, 65536]");
+  CHECK(ErrorOf(Changed("{linear: 128}", "{linear: 0}")) ==
+        "job.yaml:9: model.layers[0].linear.units is 0; wanted a whole number in [1, 1048576]");
+  CHECK(ErrorOf(Changed("{linear: 10}", "{}")) ==
+        "job.yaml:9: model.layers[2] is empty; wanted one of linear, relu, tanh, sigmoid");
+  CHECK(ErrorOf(Changed("[{linear: 128}, relu, {linear: 10}]",
+                        "[{linear: 1048576}, {linear: 1048576}, {linear: 2}]"))
+            .find("job.yaml:8: model: parameter 'layers.1.weight' brings the job") == 0);
+}
+
+TEST_CASE("what is not there at all is told by the line of what it belongs to, or by the file") {
+  CHECK(ErrorOf(Changed("  loss: softmax_cross_entropy\n", "")) ==
+        "job.yaml:8: model.loss is not given; wanted one of softmax_cross_entropy, mse, "
+        "sigmoid_cross_entropy");
+  CHECK(ErrorOf(Changed("name: fashion-mlp\n", "")) ==
+        "job.yaml: name is ''; wanted 1 to 40 lower-case letters, digits and '-', a letter first");
+  CHECK(ErrorOf(Changed("replicas: 1", "replicas: 2, min_in_sync: 3")) ==
+        "job.yaml:14: fleet.min_in_sync is 3; wanted at most fleet.replicas (2)");
 }
 
 TEST_CASE("a resolved spec is read back the same from its YAML") {
@@ -128,8 +161,27 @@ TEST_CASE("relative paths are put behind the spec's folder, absolute ones stay")
   CHECK(spec.data().train().path().empty());
 
   v1::JobSpec bare;
+  bare.mutable_checkpoint()->set_path("kept/here");
   MakePathsAbsolute(&bare, "/srv");
+  CHECK(bare.checkpoint().path() == "/srv/kept/here");
   CHECK_FALSE(bare.has_data());
+}
+
+TEST_CASE("a checkpoint section is read, with nothing in it too, and no path is made up") {
+  v1::JobSpec spec = ParseJobSpec(std::string(kExample) + "checkpoint:\n", "job.yaml", {}).value();
+  CHECK(spec.checkpoint().every_s() == 60);
+  CHECK(spec.checkpoint().path().empty());
+  MakePathsAbsolute(&spec, "/srv");
+  CHECK(spec.checkpoint().path().empty());
+
+  spec = ParseJobSpec(kExample, "job.yaml", {"checkpoint={path: c, every_rounds: 50, keep: 9}"})
+             .value();
+  CHECK(spec.checkpoint().path() == "c");
+  CHECK_FALSE(spec.checkpoint().has_every_s());
+  CHECK(spec.checkpoint().every_rounds() == 50);
+  CHECK(spec.checkpoint().keep() == 9);
+  CHECK(ErrorOf(kExample, {"checkpoint={evry_s: 5}"}).find("did you mean 'every_s'?") !=
+        std::string::npos);
 }
 
 TEST_CASE("the examples people are given are read, in every mode their comments name") {
@@ -140,6 +192,10 @@ TEST_CASE("the examples people are given are read, in every mode their comments 
     INFO(spec.status().ToString());
     CHECK(spec.ok());
   }
+  const auto checkpointed =
+      ParseJobSpec(ReadFile("examples/fashion-mnist/checkpointed.yaml"), "checkpointed.yaml", {});
+  INFO(checkpointed.status().ToString());
+  CHECK(checkpointed.ok());
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "common/job/nearest_word.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <numeric>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -30,11 +32,41 @@ size_t Distance(absl::string_view a, absl::string_view b) {
   return row.back().back();
 }
 
+// What other programs and papers call it.
+struct Synonym {
+  const char* theirs;
+  const char* ours;
+};
+constexpr std::array<Synonym, 13> kSynonyms = {{{"lr", "learning_rate"},
+                                                {"eps", "epsilon"},
+                                                {"mu", "momentum"},
+                                                {"dense", "linear"},
+                                                {"fc", "linear"},
+                                                {"cross_entropy", "softmax_cross_entropy"},
+                                                {"crossentropy", "softmax_cross_entropy"},
+                                                {"bce", "sigmoid_cross_entropy"},
+                                                {"mean_squared_error", "mse"},
+                                                {"bsp", "sync"},
+                                                {"asp", "async"},
+                                                {"parameter_servers", "servers"},
+                                                {"svmlight", "libsvm"}}};
+
+// Ours for `word`, if it is among `words`; else empty.
+std::string OursFor(absl::string_view word, const std::vector<std::string>& words) {
+  for (const Synonym& synonym : kSynonyms) {
+    if (word != synonym.theirs) continue;
+    if (std::find(words.begin(), words.end(), synonym.ours) != words.end()) return synonym.ours;
+  }
+  return "";
+}
+
 }  // namespace
 
-std::string NearestWord(absl::string_view word, const std::vector<std::string>& words) {
-  if (word.size() > kWordMax) return "";
-  std::string nearest;
+std::string NearestWord(absl::string_view typed, const std::vector<std::string>& words) {
+  if (typed.size() > kWordMax) return "";
+  const std::string word = absl::AsciiStrToLower(typed);
+  std::string nearest = OursFor(word, words);
+  if (!nearest.empty()) return nearest;
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : words) {
     const size_t distance = Distance(word, candidate);

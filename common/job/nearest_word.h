@@ -13,8 +13,9 @@
 
 namespace paceline {
 
-// The word nearest to `word`, if at most a third of its letters (at least one) differ; else empty.
-std::string NearestWord(absl::string_view word, const std::vector<std::string>& words);
+// Of `words`, which are in lower case: what `typed` is called elsewhere ("lr"), or the one nearest
+// to it if at most a third of its letters (at least one) differ, whatever their case; else empty.
+std::string NearestWord(absl::string_view typed, const std::vector<std::string>& words);
 
 // "did you mean 'epochs'?", or "wanted one of epochs, shards_per_round" when nothing is near.
 std::string Suggest(absl::string_view word, const std::vector<std::string>& words);

@@ -88,9 +88,14 @@ constexpr NumberRule kRules[] = {
     {"CosineCurve", "total_steps", kCount, kNone},
     {"CosineCurve", "final_factor", kShare, 0},
     {"SspMode", "staleness", {0, 1000000}, kNone},
+    {"CheckpointSpec", "every_s", {1, 86400}, kNone},
+    {"CheckpointSpec", "every_rounds", {1, 1e12}, kNone},
+    {"CheckpointSpec", "keep", {1, 1000}, 3},
     {"FleetSpec", "servers", {1, 1024}, 1},
     {"FleetSpec", "workers", {1, 65536}, 1},
-    {"FleetSpec", "replicas", {1, 1024}, 1},
+    {"FleetSpec", "replicas", {1, 16}, 1},
+    {"FleetSpec", "min_in_sync", {1, 16}, 1},
+    {"FleetSpec", "layout_servers", {1, 1024}, kNone},
 };
 
 bool IsWhole(const FieldDescriptor& field) {

@@ -98,6 +98,10 @@ std::vector<Partition> PartitionsOf(const std::vector<ParameterInfo>& parameters
   return partitions;
 }
 
+uint32_t LayoutServers(const v1::FleetSpec& fleet) {
+  return fleet.layout_servers() != 0 ? fleet.layout_servers() : fleet.servers();
+}
+
 bool KeepsParametersWhole(const v1::OptimizerSpec& optimizer) {
   return optimizer.has_lamb() || optimizer.has_lars();
 }

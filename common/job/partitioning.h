@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/job/parameters.h"
+#include "proto/job.pb.h"
 
 namespace paceline {
 
@@ -45,6 +46,10 @@ struct Partition {
 // No parameters, no partitions.
 std::vector<Partition> PartitionsOf(const std::vector<ParameterInfo>& parameters, uint32_t servers,
                                     bool keep_parameters_whole);
+
+// The servers that a job's partitions are cut for, whatever the number of servers it runs on: the
+// argument of PartitionsOf for a resolved spec.
+uint32_t LayoutServers(const v1::FleetSpec& fleet);
 
 // Whether the job's optimizer rule wants whole parameters.
 bool KeepsParametersWhole(const v1::OptimizerSpec& optimizer);

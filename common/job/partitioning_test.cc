@@ -127,6 +127,15 @@ TEST_CASE("the blocks of all partitions are the blocks of all parameters, howeve
   }
 }
 
+TEST_CASE("partitions are cut for the layout's servers, or the fleet's if it names none") {
+  v1::FleetSpec fleet;
+  fleet.set_servers(5);
+  CHECK(LayoutServers(fleet) == 5);
+
+  fleet.set_layout_servers(3);
+  CHECK(LayoutServers(fleet) == 3);
+}
+
 TEST_CASE("no parameters, no partitions") { CHECK(PartitionsOf({}, 3, false).empty()); }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
@@ -25,6 +26,7 @@ constexpr size_t kParameterNameMax = 128;
 constexpr int kDimensionsMax = 8;
 constexpr uint64_t kDimensionEnd = uint64_t{1} << 31;
 constexpr float kAdamwWeightDecay = 0.01f;
+constexpr uint32_t kCheckpointEveryS = 60;
 constexpr NumberRange kWorkerWeight{0, 1e6, true};
 
 template <typename... Parts>
@@ -187,7 +189,10 @@ absl::Status CheckModel(const v1::JobSpec& spec) {
   // Whatever the data, there is at least one feature; the rest is checked when they are counted.
   v1::DatasetFacts facts;
   facts.set_features(1);
-  return ParametersOf(spec, facts).status();
+  const absl::Status counted = ParametersOf(spec, facts).status();
+  // Of a parameter it gives the name; what was written is the model.
+  if (!absl::StartsWith(counted.message(), "parameter ")) return counted;
+  return Invalid("model: ", counted.message());
 }
 
 void FillOptimizer(v1::OptimizerSpec* optimizer) {
@@ -248,9 +253,14 @@ absl::Status CheckMerge(const v1::MergeSpec& merge) {
 }
 
 absl::Status CheckFleet(const v1::FleetSpec& fleet) {
-  if (fleet.replicas() == 1) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat("fleet.replicas is ", fleet.replicas(), "; this version serves replicas: 1"));
+  if (fleet.min_in_sync() <= fleet.replicas()) return absl::OkStatus();
+  return Invalid("fleet.min_in_sync is ", fleet.min_in_sync(), "; wanted at most fleet.replicas (",
+                 fleet.replicas(), ")");
+}
+
+void FillCheckpoint(v1::CheckpointSpec* checkpoint) {
+  if (checkpoint->has_every_s() || checkpoint->has_every_rounds()) return;
+  checkpoint->set_every_s(kCheckpointEveryS);
 }
 
 absl::Status Resolve(v1::JobSpec* spec) {
@@ -266,6 +276,7 @@ absl::Status Resolve(v1::JobSpec* spec) {
   RETURN_IF_ERROR(CheckModel(*spec));
   RETURN_IF_ERROR(CheckFleet(spec->fleet()));
   RETURN_IF_ERROR(CheckMerge(spec->merge()));
+  if (spec->has_checkpoint()) FillCheckpoint(spec->mutable_checkpoint());
   v1::TrainSpec* train = spec->mutable_train();
   if (!train->has_shards_per_push()) {
     train->set_shards_per_push(

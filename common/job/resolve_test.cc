@@ -70,6 +70,7 @@ TEST_CASE("an almost empty spec gets every default") {
   CHECK(spec.fleet().servers() == 1);
   CHECK(spec.fleet().workers() == 1);
   CHECK(spec.fleet().replicas() == 1);
+  CHECK(spec.fleet().min_in_sync() == 1);
   CHECK(spec.has_merge());
 }
 
@@ -83,7 +84,10 @@ TEST_CASE("resolving twice is resolving once") {
   split.mutable_data()->mutable_split()->set_eval_fraction(0.1);
   split.mutable_consistency()->mutable_async();
 
-  for (const v1::JobSpec& spec : {Minimal(), Bare(), libsvm, split}) {
+  v1::JobSpec kept = Minimal();
+  kept.mutable_checkpoint()->set_path("/c");
+
+  for (const v1::JobSpec& spec : {Minimal(), Bare(), libsvm, split, kept}) {
     const v1::JobSpec once = Resolved(spec);
     CHECK(MessageDifferencer::Equals(once, Resolved(once)));
   }
@@ -300,20 +304,74 @@ TEST_CASE("worker weights are in range and want a rule that uses them") {
         "merge.worker_weights names the worker \"a\\n\"; wanted text without control characters");
 }
 
-TEST_CASE("the fleet's sizes are bounded, and more than one replica is not served") {
+TEST_CASE("the fleet's sizes are bounded") {
   v1::JobSpec spec = Minimal();
   spec.mutable_fleet()->set_servers(0);
   CHECK(ErrorOf(spec) == "fleet.servers is 0; wanted a whole number in [1, 1024]");
 
   spec = Minimal();
   spec.mutable_fleet()->set_replicas(0);
-  CHECK(ErrorOf(spec) == "fleet.replicas is 0; wanted a whole number in [1, 1024]");
+  CHECK(ErrorOf(spec) == "fleet.replicas is 0; wanted a whole number in [1, 16]");
 
   spec = Minimal();
+  spec.mutable_fleet()->set_min_in_sync(17);
+  CHECK(ErrorOf(spec) == "fleet.min_in_sync is 17; wanted a whole number in [1, 16]");
+}
+
+TEST_CASE("checkpoints are taken only if asked for, then every minute if nothing else is said") {
+  CHECK_FALSE(Resolved(Minimal()).has_checkpoint());
+
+  v1::JobSpec spec = Minimal();
+  spec.mutable_checkpoint();
+  CHECK(Resolved(spec).checkpoint().every_s() == 60);
+  CHECK(Resolved(spec).checkpoint().keep() == 3);
+  CHECK_FALSE(Resolved(spec).checkpoint().has_every_rounds());
+
+  spec.mutable_checkpoint()->set_every_rounds(100);
+  CHECK_FALSE(Resolved(spec).checkpoint().has_every_s());
+  spec.mutable_checkpoint()->set_every_s(5);
+  CHECK(Resolved(spec).checkpoint().every_s() == 5);
+  CHECK(Resolved(spec).checkpoint().every_rounds() == 100);
+}
+
+TEST_CASE("how often checkpoints are taken, and how many are kept, is bounded") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_checkpoint()->set_every_s(86401);
+  CHECK(ErrorOf(spec) == "checkpoint.every_s is 86401; wanted a whole number in [1, 86400]");
+  spec.mutable_checkpoint()->set_every_s(0);
+  CHECK(ErrorOf(spec) == "checkpoint.every_s is 0; wanted a whole number in [1, 86400]");
+
+  spec = Minimal();
+  spec.mutable_checkpoint()->set_every_rounds(1000000000001);
+  CHECK(ErrorOf(spec) ==
+        "checkpoint.every_rounds is 1000000000001; wanted a whole number in [1, 1000000000000]");
+
+  spec = Minimal();
+  spec.mutable_checkpoint()->set_keep(0);
+  CHECK(ErrorOf(spec) == "checkpoint.keep is 0; wanted a whole number in [1, 1000]");
+
+  spec = Minimal();
+  spec.mutable_checkpoint()->set_path("/a\nb");
+  CHECK(ErrorOf(spec).find("checkpoint.path is ") == 0);
+}
+
+TEST_CASE("the servers that partitions are cut for are bounded, and stay unsaid if they are") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_fleet()->set_layout_servers(1025);
+  CHECK(ErrorOf(spec) == "fleet.layout_servers is 1025; wanted a whole number in [1, 1024]");
+  spec.mutable_fleet()->set_layout_servers(7);
+  CHECK(Resolved(spec).fleet().layout_servers() == 7);
+  CHECK_FALSE(Resolved(Minimal()).fleet().has_layout_servers());
+}
+
+TEST_CASE("no more copies must be in sync than there are") {
+  v1::JobSpec spec = Minimal();
   spec.mutable_fleet()->set_replicas(3);
-  const absl::Status status = StatusOf(spec);
-  CHECK(absl::IsUnimplemented(status));
-  CHECK(status.message() == "fleet.replicas is 3; this version serves replicas: 1");
+  spec.mutable_fleet()->set_min_in_sync(3);
+  CHECK(Resolved(spec).fleet().min_in_sync() == 3);
+
+  spec.mutable_fleet()->set_replicas(2);
+  CHECK(ErrorOf(spec) == "fleet.min_in_sync is 3; wanted at most fleet.replicas (2)");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/job/number_rules.h"
 #include "common/job/proto_text.h"
 #include "proto/job.pb.h"
@@ -40,6 +41,7 @@ const ProtoField* FindField(const std::vector<ProtoMessage>& messages, absl::str
 std::string Interval(const NumberRange& range) {
   const auto end = [](double value) {
     if (value == std::numeric_limits<double>::infinity()) return std::string("inf");
+    if (value >= 1e9) return absl::StrReplaceAll(absl::StrCat(value), {{"e+", "e"}});
     return absl::StrCat(static_cast<int64_t>(value));
   };
   return absl::StrCat(range.low_open ? "(" : "[", end(range.low), ", ", end(range.high),

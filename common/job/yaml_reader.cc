@@ -68,11 +68,12 @@ std::string Seen(const YamlNode& node) {
 
 class Reader {
  public:
-  // `has_lines`: whether a line number means something to the reader of an error.
-  Reader(absl::string_view source, bool has_lines) : source_(source), has_lines_(has_lines) {}
+  // `origins`: where to note the fields' lines; null if a line means nothing to the reader of an
+  // error.
+  Reader(absl::string_view source, YamlOrigins* origins) : source_(source), origins_(origins) {}
 
   absl::Status Error(int line, absl::string_view what) const {
-    const std::string where = has_lines_ ? absl::StrCat(source_, ":", line) : source_;
+    const std::string where = origins_ != nullptr ? absl::StrCat(source_, ":", line) : source_;
     return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
   }
 
@@ -91,7 +92,9 @@ class Reader {
       const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(entry.key);
       if (field == nullptr) return UnknownKey(entry.line, entry.key, path, *message);
       RETURN_IF_ERROR(CheckOneof(entry.line, path, *field, *message));
-      RETURN_IF_ERROR(ReadField(*entry.value, Join(path, entry.key), *field, message));
+      const std::string field_path = Join(path, entry.key);
+      Note(field_path, entry.line);
+      RETURN_IF_ERROR(ReadField(*entry.value, field_path, *field, message));
     }
     return absl::OkStatus();
   }
@@ -127,8 +130,19 @@ class Reader {
   }
 
  private:
+  void Note(const std::string& path, int line) const {
+    if (origins_ != nullptr) origins_->SetLine(path, line);
+  }
+
   absl::Status Wrong(const YamlNode& node, absl::string_view path, absl::string_view wanted) const {
     return Error(node.line, absl::StrCat(Spoken(path), " is ", Seen(node), "; wanted ", wanted));
+  }
+
+  // Where one of `words` is wanted.
+  absl::Status WrongWord(const YamlNode& node, absl::string_view path,
+                         const std::vector<std::string>& words) const {
+    return Error(node.line,
+                 absl::StrCat(Spoken(path), " is ", Seen(node), "; ", Suggest(node.scalar, words)));
   }
 
   // A scalar where a message is wanted.
@@ -142,7 +156,7 @@ class Reader {
       }
       // A number may still be the first field.
       if (node.quoted || !LooksLikeNumber(node.scalar) || type.field(0)->real_containing_oneof()) {
-        return Wrong(node, path, absl::StrCat("one of ", absl::StrJoin(MemberNames(*oneof), ", ")));
+        return WrongWord(node, path, MemberNames(*oneof));
       }
     }
     const bool has_short = !path.empty() && type.field_count() > 0 &&
@@ -160,6 +174,7 @@ class Reader {
     const Reflection* reflection = message->GetReflection();
     for (size_t i = 0; i < node.items.size(); ++i) {
       const std::string item_path = absl::StrCat(path, "[", i, "]");
+      Note(item_path, node.items[i]->line);
       if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
         RETURN_IF_ERROR(ReadScalar(*node.items[i], item_path, field, message));
         continue;
@@ -183,7 +198,9 @@ class Reader {
       name.scalar = entry.key;
       name.line = entry.line;
       RETURN_IF_ERROR(ReadScalar(name, absl::StrCat("a key of ", path), *key, pair));
-      RETURN_IF_ERROR(ReadField(*entry.value, Join(path, entry.key), *value, pair));
+      const std::string value_path = Join(path, entry.key);
+      Note(value_path, entry.line);
+      RETURN_IF_ERROR(ReadField(*entry.value, value_path, *value, pair));
     }
     return absl::OkStatus();
   }
@@ -191,36 +208,37 @@ class Reader {
   // Sets, or appends to a repeated field, one scalar.
   absl::Status ReadScalar(const YamlNode& node, const std::string& path,
                           const FieldDescriptor& field, Message* message) const {
-    const std::string wanted = WantedOf(field);
-    if (node.kind != Kind::kScalar) return Wrong(node, path, wanted);
+    if (node.kind != Kind::kScalar) return Wrong(node, path, WantedOf(field));
     if (StoreScalar(node.scalar, node.quoted, field, message)) return absl::OkStatus();
-    return Wrong(node, path, wanted);
+    if (field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM)
+      return Wrong(node, path, WantedOf(field));
+    return WrongWord(node, path, EnumWords(*field.enum_type()));
   }
 
-  std::string source_;
-  bool has_lines_;
+  const std::string source_;
+  YamlOrigins* const origins_;
 };
 
-// Walks `path` to the message that holds its last name, then replaces that field.
+// Walks the path to the message that holds its last name, then replaces that field.
 class Setter {
  public:
-  Setter(const Reader& reader, std::vector<std::string> names)
-      : reader_(reader), names_(std::move(names)) {}
+  Setter(Reader reader, std::vector<std::string> names)
+      : reader_(std::move(reader)), names_(std::move(names)) {}
 
-  absl::Status Set(const YamlNode& value, Message* message) {
-    std::string path;
+  // `path` becomes the field's path as errors name it.
+  absl::Status Set(const YamlNode& value, Message* message, std::string* path) {
     for (size_t i = 0;; ++i) {
       const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(names_[i]);
-      if (field == nullptr) return reader_.UnknownKey(0, names_[i], path, *message);
-      RETURN_IF_ERROR(reader_.CheckOneof(0, path, *field, *message));
-      path = Join(path, names_[i]);
+      if (field == nullptr) return reader_.UnknownKey(0, names_[i], *path, *message);
+      RETURN_IF_ERROR(reader_.CheckOneof(0, *path, *field, *message));
+      *path = Join(*path, names_[i]);
       const Reflection* reflection = message->GetReflection();
       if (i + 1 == names_.size()) {
         reflection->ClearField(message, field);
-        return reader_.ReadField(value, path, *field, message);
+        return reader_.ReadField(value, *path, *field, message);
       }
       if (field->is_map() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-        return reader_.Error(0, absl::StrCat(path, " has no fields; set it as a whole"));
+        return reader_.Error(0, absl::StrCat(*path, " has no fields; set it as a whole"));
       }
       if (!field->is_repeated()) {
         message = reflection->MutableMessage(message, field);
@@ -230,34 +248,35 @@ class Setter {
       const int count = reflection->FieldSize(*message, field);
       int index = -1;
       if (!absl::SimpleAtoi(names_[i], &index) || index < 0 || index >= count) {
-        return reader_.Error(0, absl::StrCat("'", absl::Utf8SafeCEscape(names_[i]), "' in ", path,
+        return reader_.Error(0, absl::StrCat("'", absl::Utf8SafeCEscape(names_[i]), "' in ", *path,
                                              "; wanted an index below ", count));
       }
       message = reflection->MutableRepeatedMessage(message, field, index);
-      path = absl::StrCat(path, "[", index, "]");
+      absl::StrAppend(path, "[", index, "]");
       if (i + 1 == names_.size()) {
         message->Clear();
-        return reader_.ReadMessage(value, path, message);
+        return reader_.ReadMessage(value, *path, message);
       }
     }
   }
 
  private:
-  const Reader& reader_;
+  const Reader reader_;
   const std::vector<std::string> names_;
 };
 
 }  // namespace
 
-absl::Status ReadYaml(absl::string_view text, absl::string_view file_name, Message* message) {
+absl::Status ReadYaml(absl::string_view text, absl::string_view file_name, Message* message,
+                      YamlOrigins* origins) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const YamlNode> tree, ParseYamlTree(text, file_name));
   if (tree->kind == Kind::kNull) {
     return absl::InvalidArgumentError(absl::StrCat(file_name, " is empty; wanted a mapping"));
   }
-  return Reader(file_name, true).ReadMessage(*tree, "", message);
+  return Reader(file_name, origins).ReadMessage(*tree, "", message);
 }
 
-absl::Status SetFromYaml(absl::string_view assignment, Message* message) {
+absl::Status SetFromYaml(absl::string_view assignment, Message* message, YamlOrigins* origins) {
   const size_t equals = assignment.find('=');
   const absl::string_view path = assignment.substr(0, std::min(equals, assignment.size()));
   const std::string source = absl::StrCat("--set ", absl::Utf8SafeCEscape(path));
@@ -267,7 +286,11 @@ absl::Status SetFromYaml(absl::string_view assignment, Message* message) {
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<const YamlNode> value,
                    ParseYamlTree(assignment.substr(equals + 1), source));
-  return Setter(Reader(source, false), absl::StrSplit(path, '.')).Set(*value, message);
+  std::string field;
+  Setter setter(Reader(source, nullptr), absl::StrSplit(path, '.'));
+  RETURN_IF_ERROR(setter.Set(*value, message, &field));
+  origins->Replace(field, source);
+  return absl::OkStatus();
 }
 
 }  // namespace paceline

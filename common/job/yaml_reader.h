@@ -7,8 +7,8 @@
 // integer, no quotes.
 //
 // Errors   InvalidArgument, "file:line: ...", naming what was seen and what was wanted: unknown
-//          keys (with the nearest known one), values of the wrong type, two members of one oneof,
-//          and all that yaml_tree.h names. On any error `message` is unspecified but valid.
+//          keys and words (with the nearest known one), values of the wrong type, two members of
+//          one oneof, and all that yaml_tree.h names. On any error `message` is unspecified but valid.
 // Threads  Pure functions.
 #ifndef PACELINE_COMMON_JOB_YAML_READER_H_
 #define PACELINE_COMMON_JOB_YAML_READER_H_
@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/job/yaml_origins.h"
 
 namespace google::protobuf {
 class Message;
@@ -24,14 +25,15 @@ class Message;
 
 namespace paceline {
 
-// Reads `text` into `message`, which is empty.
+// Reads `text` into `message`, which is empty, and the line of each field into `origins`.
 absl::Status ReadYaml(absl::string_view text, absl::string_view file_name,
-                      google::protobuf::Message* message);
+                      google::protobuf::Message* message, YamlOrigins* origins);
 
 // Replaces one field by "path=value": the path is field names and list indices joined by dots
 // (train.epochs, model.layers.0.linear.units), the value is YAML. A message or list is replaced as
-// a whole.
-absl::Status SetFromYaml(absl::string_view assignment, google::protobuf::Message* message);
+// a whole. In `origins` the field then comes from "--set path".
+absl::Status SetFromYaml(absl::string_view assignment, google::protobuf::Message* message,
+                         YamlOrigins* origins);
 
 }  // namespace paceline
 

@@ -9,7 +9,8 @@ namespace {
 
 v1::JobSpec Read(absl::string_view text) {
   v1::JobSpec spec;
-  const absl::Status status = ReadYaml(text, "job.yaml", &spec);
+  YamlOrigins origins("job.yaml");
+  const absl::Status status = ReadYaml(text, "job.yaml", &spec, &origins);
   INFO(status.ToString());
   REQUIRE(status.ok());
   return spec;
@@ -17,13 +18,19 @@ v1::JobSpec Read(absl::string_view text) {
 
 std::string ErrorOf(absl::string_view text) {
   v1::JobSpec spec;
-  const absl::Status status = ReadYaml(text, "job.yaml", &spec);
+  YamlOrigins origins("job.yaml");
+  const absl::Status status = ReadYaml(text, "job.yaml", &spec, &origins);
   REQUIRE(absl::IsInvalidArgument(status));
   return std::string(status.message());
 }
 
+absl::Status Set(const char* assignment, v1::JobSpec* spec) {
+  YamlOrigins origins("job.yaml");
+  return SetFromYaml(assignment, spec, &origins);
+}
+
 std::string SetError(const char* assignment, v1::JobSpec spec = {}) {
-  const absl::Status status = SetFromYaml(assignment, &spec);
+  const absl::Status status = Set(assignment, &spec);
   REQUIRE(absl::IsInvalidArgument(status));
   return std::string(status.message());
 }
@@ -50,8 +57,8 @@ TEST_CASE("a value of the wrong type is refused with its line, what was seen and
         "job.yaml:1: seed is empty; wanted a whole number in [0, 18446744073709551615]");
   CHECK(ErrorOf("name: [a]") ==
         "job.yaml:1: name is a list; wanted text without control characters");
-  CHECK(ErrorOf("model: {loss: mes}") ==
-        "job.yaml:1: model.loss is 'mes'; wanted one of softmax_cross_entropy, mse, "
+  CHECK(ErrorOf("model: {loss: best}") ==
+        "job.yaml:1: model.loss is 'best'; wanted one of softmax_cross_entropy, mse, "
         "sigmoid_cross_entropy");
   CHECK(ErrorOf("model: {layers: relu}") == "job.yaml:1: model.layers is 'relu'; wanted a list");
   CHECK(ErrorOf("model: {layers: [~]}") == "job.yaml:1: model.layers[0] is empty; wanted a value");
@@ -77,12 +84,59 @@ TEST_CASE("a scalar is a oneof's member of that name, or the message's first fie
   CHECK(Read("merge: hybrid").merge().rule() == v1::MergeSpec::HYBRID);
   CHECK(Read("data: {split: 0.25}").data().split().eval_fraction() == 0.25);
 
-  CHECK(ErrorOf("consistency: synk") ==
-        "job.yaml:1: consistency is 'synk'; wanted one of sync, ssp, async");
+  CHECK(ErrorOf("consistency: eventual") ==
+        "job.yaml:1: consistency is 'eventual'; wanted one of sync, ssp, async");
   CHECK(ErrorOf("consistency: 3") ==
         "job.yaml:1: consistency is '3'; wanted one of sync, ssp, async");
   CHECK(ErrorOf("model: {layers: [{relu: 3}]}") ==
         "job.yaml:1: model.layers[0].relu is '3'; wanted nothing: it has no fields");
+}
+
+TEST_CASE("a misspelt word is refused with the word that was meant") {
+  CHECK(ErrorOf("consistency: asynk") ==
+        "job.yaml:1: consistency is 'asynk'; did you mean 'async'?");
+  CHECK(ErrorOf("model:\n  layers: [relu, rulu]") ==
+        "job.yaml:2: model.layers[1] is 'rulu'; did you mean 'relu'?");
+  CHECK(ErrorOf("model: {loss: softmax_crossentropy}") ==
+        "job.yaml:1: model.loss is 'softmax_crossentropy'; did you mean 'softmax_cross_entropy'?");
+  CHECK(ErrorOf("model: {loss: MSE}") == "job.yaml:1: model.loss is 'MSE'; did you mean 'mse'?");
+  CHECK(ErrorOf("optimizer: adamm") == "job.yaml:1: optimizer is 'adamm'; did you mean 'adam'?");
+  CHECK(ErrorOf("merge: hybird") == "job.yaml:1: merge.rule is 'hybird'; did you mean 'hybrid'?");
+  CHECK(SetError("data.format=cvs") ==
+        "--set data.format: data.format is 'cvs'; did you mean 'csv'?");
+}
+
+TEST_CASE("a word that other programs use finds ours") {
+  CHECK(ErrorOf("optimizer: {adam: {lr: 0.1}}") ==
+        "job.yaml:1: unknown key 'lr' in optimizer.adam; did you mean 'learning_rate'?");
+  CHECK(ErrorOf("model: {loss: cross_entropy}") ==
+        "job.yaml:1: model.loss is 'cross_entropy'; did you mean 'softmax_cross_entropy'?");
+  CHECK(ErrorOf("model: {layers: [{dense: 3}]}") ==
+        "job.yaml:1: unknown key 'dense' in model.layers[0]; did you mean 'linear'?");
+}
+
+TEST_CASE("the line of every field is known, and that an override replaced one") {
+  v1::JobSpec spec;
+  YamlOrigins origins("job.yaml");
+  REQUIRE(ReadYaml("name: a\n"
+                   "model:\n"
+                   "  layers:\n"
+                   "  - linear: 3\n"
+                   "  - relu\n"
+                   "merge:\n"
+                   "  worker_weights:\n"
+                   "    w.1: 2\n",
+                   "job.yaml", &spec, &origins)
+              .ok());
+  CHECK(origins.Find("name") == "job.yaml:1");
+  CHECK(origins.Find("model.loss") == "job.yaml:2");
+  CHECK(origins.Find("model.layers[0].linear.units") == "job.yaml:4");
+  CHECK(origins.Find("model.layers[1]") == "job.yaml:5");
+  CHECK(origins.Find("merge.worker_weights.w.1") == "job.yaml:8");
+
+  REQUIRE(SetFromYaml("model.layers.0.linear.units=4", &spec, &origins).ok());
+  CHECK(origins.Find("model.layers[0].linear.units") == "--set model.layers.0.linear.units");
+  CHECK(origins.Find("model.layers[1]") == "job.yaml:5");
 }
 
 TEST_CASE("two members of one oneof are refused") {
@@ -106,12 +160,12 @@ TEST_CASE("an override replaces one field, whatever its depth") {
       "train: {epochs: 5, shards_per_round: 4}\nconsistency: sync\n"
       "model: {layers: [{linear: 128}, relu]}");
 
-  REQUIRE(SetFromYaml("train.epochs=3", &spec).ok());
-  REQUIRE(SetFromYaml("consistency={ssp: 3}", &spec).ok());
-  REQUIRE(SetFromYaml("model.layers.0.linear.units=64", &spec).ok());
-  REQUIRE(SetFromYaml("model.layers.1=tanh", &spec).ok());
-  REQUIRE(SetFromYaml("optimizer.adam.learning_rate=0.5", &spec).ok());
-  REQUIRE(SetFromYaml("fleet.workers = 8", &spec).ok() == false);
+  REQUIRE(Set("train.epochs=3", &spec).ok());
+  REQUIRE(Set("consistency={ssp: 3}", &spec).ok());
+  REQUIRE(Set("model.layers.0.linear.units=64", &spec).ok());
+  REQUIRE(Set("model.layers.1=tanh", &spec).ok());
+  REQUIRE(Set("optimizer.adam.learning_rate=0.5", &spec).ok());
+  REQUIRE(Set("fleet.workers = 8", &spec).ok() == false);
 
   CHECK(spec.train().epochs() == 3);
   CHECK(spec.train().shards_per_round() == 4);
@@ -120,9 +174,9 @@ TEST_CASE("an override replaces one field, whatever its depth") {
   CHECK(spec.model().layers(1).has_tanh());
   CHECK(spec.optimizer().adam().learning_rate() == 0.5f);
 
-  REQUIRE(SetFromYaml("train={epochs: 2}", &spec).ok());
+  REQUIRE(Set("train={epochs: 2}", &spec).ok());
   CHECK_FALSE(spec.train().has_shards_per_round());
-  REQUIRE(SetFromYaml("model.layers=[relu]", &spec).ok());
+  REQUIRE(Set("model.layers=[relu]", &spec).ok());
   CHECK(spec.model().layers_size() == 1);
 }
 

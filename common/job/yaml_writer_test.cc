@@ -51,10 +51,16 @@ TEST_CASE("whatever a spec holds is read back the same") {
   (*spec.mutable_merge()->mutable_worker_weights())["w: 2"] = 1e-300;
   (*spec.mutable_merge()->mutable_worker_weights())["w1"] = 2;
 
+  spec.mutable_checkpoint()->set_path("/c d/\"e");
+  spec.mutable_checkpoint()->set_every_rounds(1000000000000);
+  spec.mutable_checkpoint()->set_keep(1);
+  spec.mutable_fleet()->set_layout_servers(3);
+
   const std::string text = WriteYaml(spec);
   INFO(text);
   v1::JobSpec again;
-  const absl::Status status = ReadYaml(text, "spec.yaml", &again);
+  YamlOrigins origins("spec.yaml");
+  const absl::Status status = ReadYaml(text, "spec.yaml", &again, &origins);
 
   INFO(status.ToString());
   REQUIRE(status.ok());

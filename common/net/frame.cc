@@ -54,6 +54,11 @@ grpc::ByteBuffer EncodeFrame(const google::protobuf::MessageLite& header,
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
+grpc::ByteBuffer EncodeMessage(const google::protobuf::MessageLite& message) {
+  grpc::Slice slice(message.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
 absl::StatusOr<DecodedFrame> DecodedFrame::Decode(const grpc::ByteBuffer& buffer,
                                                   google::protobuf::MessageLite* header) {
   DecodedFrame frame;

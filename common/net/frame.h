@@ -27,6 +27,9 @@ grpc::ByteBuffer EncodeFrame(const google::protobuf::MessageLite& header,
                              absl::Span<const absl::Span<const float>> payload,
                              std::shared_ptr<const void> owner);
 
+// An ordinary message as bytes.
+grpc::ByteBuffer EncodeMessage(const google::protobuf::MessageLite& message);
+
 // A received frame, and the memory its payload lies in.
 class DecodedFrame {
  public:

@@ -30,8 +30,9 @@ class MessageLite;
 
 namespace paceline {
 
-// A header holds at most one number per 4096 elements beside a few names.
-inline constexpr size_t kFrameHeaderBytesMax = size_t{1} << 20;
+// A header holds at most one number per 4096 elements beside a few names, or what a partition knows
+// of each of the fleet's workers (proto/replica.proto, InstallHeader): room for 10,000 of them.
+inline constexpr size_t kFrameHeaderBytesMax = size_t{4} << 20;
 
 // Views of a frame's payload, in order; they point into the slices it was parsed from.
 struct FramePayload {

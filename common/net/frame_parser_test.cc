@@ -145,7 +145,7 @@ TEST_CASE("each refusal says what was seen") {
                 "abc") == "frame: payload at byte 2 wants 5 bytes; 3 are left");
   CHECK(Refusal(std::string("\x02\x00", 2)) == "frame: field number 0 at byte 0 is out of range");
   CHECK(Refusal("\xff\xff\xff\xff\xff\xff") == "frame: the tag at byte 0 is longer than 5 bytes");
-  CHECK(Refusal("\x0a\xff\xff\xff\x7f") == "frame: header of 268435455 bytes; at most 1048576");
+  CHECK(Refusal("\x0a\xff\xff\xff\x7f") == "frame: header of 268435455 bytes; at most 4194304");
   CHECK(Refusal("\x0a\x01\xff") == "frame: header of 1 bytes is not a paceline.v1.PushHeader");
 }
 

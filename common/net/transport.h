@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
+
 namespace grpc {
 class Channel;
 class ServerBuilder;
@@ -17,9 +19,16 @@ namespace paceline {
 // The largest message a process accepts; a larger one is refused with RESOURCE_EXHAUSTED.
 inline constexpr int kMessageBytesMax = 64 << 20;
 
+// Leases are a few seconds: a peer that comes back is to be found again in less.
+inline constexpr absl::Duration kReconnectMax = absl::Seconds(1);
+// Between servers, where whoever waits is a whole job.
+inline constexpr absl::Duration kServerReconnectMax = absl::Milliseconds(500);
+
 // A channel to host:port, with a connection of its own. It connects when first used and again after
-// every break; calls are not retried on it (client/ decides that).
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+// every break, at first after a tenth of `reconnect_max`; calls are not retried on it (client/
+// decides that).
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           absl::Duration reconnect_max = kReconnectMax);
 
 // Message size, keepalive, and a port that only one server may listen at.
 void SetUpServer(grpc::ServerBuilder* builder);
