@@ -12,6 +12,12 @@
 namespace paceline::kernels {
 namespace {
 
+#ifdef PACELINE_CUDA
+constexpr bool kHasCuda = true;
+#else
+constexpr bool kHasCuda = false;
+#endif
+
 absl::StatusOr<std::unique_ptr<Kernels>> CreateCuda() {
 #ifdef PACELINE_CUDA
   return cuda::CreateCudaKernels();
@@ -32,6 +38,8 @@ absl::StatusOr<BackendChoice> ParseBackendChoice(absl::string_view name) {
 
 absl::StatusOr<std::unique_ptr<Kernels>> CreateKernels(BackendChoice choice) {
   if (choice == BackendChoice::kCpu) return cpu::CreateCpuKernels();
+  // Nobody who runs a build without CUDA needs to hear of it unasked.
+  if (choice == BackendChoice::kAuto && !kHasCuda) return cpu::CreateCpuKernels();
   absl::StatusOr<std::unique_ptr<Kernels>> cuda = CreateCuda();
   if (cuda.ok() || choice == BackendChoice::kCuda) return cuda;
   return cpu::CreateCpuKernels(cuda.status().message());

@@ -17,7 +17,8 @@ namespace paceline::kernels {
 enum class BackendChoice {
   kCpu,
   kCuda,
-  kAuto,  // cuda where it works, else cpu; description() then says why not cuda.
+  kAuto,  // cuda where it works, else cpu; description() then says why not cuda, in a build that
+          // has it.
 };
 
 // "cpu", "cuda" or "auto".

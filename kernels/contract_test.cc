@@ -27,7 +27,8 @@ std::vector<BackendChoice> AvailableBackends() {
     const auto cuda = CreateKernels(BackendChoice::kCuda);
     if (cuda.ok()) {
       available->push_back(BackendChoice::kCuda);
-      std::printf("RUNNING %s\n", (*cuda)->description().c_str());
+      std::printf("RUNNING %s (%s)\n", (*cuda)->description().c_str(),
+                  (*cuda)->signature().c_str());
     } else {
       std::printf("SKIPPED %s\n", cuda.status().ToString().c_str());
     }

@@ -12,8 +12,8 @@
 //          in the order of the calls.
 //
 // The same call on the same operands gives the same bits every time, whatever was computed before:
-// each backend sums in a fixed order of its own. The CPU backend is the specification; the others
-// agree with it within rounding.
+// each backend sums in a fixed order of its own, which its signature names. The CPU backend is the
+// specification; the others agree with it within rounding.
 #ifndef PACELINE_KERNELS_KERNELS_H_
 #define PACELINE_KERNELS_KERNELS_H_
 
@@ -129,6 +129,11 @@ class Kernels {
 
   // One line for a log: which backend, on what.
   virtual std::string description() const = 0;
+
+  // Names all that the bits of this backend's results depend on beside the operands and this
+  // program's release: two objects with equal signatures give equal bits, on whatever machines.
+  // "cpu openblas-0.3.21-Haswell libm-2.36-fma", "cuda sm_90 132-multiprocessors cublas-13.1.0".
+  virtual std::string signature() const = 0;
 
   // Memory for `elements` >= 1 elements, of unspecified content.
   absl::StatusOr<std::unique_ptr<Buffer>> Allocate(uint64_t elements);

@@ -1,14 +1,17 @@
 #include "kernels/cpu/cpu_kernels.h"
 
 #include <cblas-openblas.h>
+#include <gnu/libc-version.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/loss.h"
 
@@ -20,6 +23,17 @@ constexpr uint64_t kAlignmentBytes = 64;
 
 // What an x86-64 process can address.
 constexpr uint64_t kBytesMax = uint64_t{1} << 47;
+
+// "0.3.21" of "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...": of the library that is loaded.
+std::string OpenBlasVersion() {
+  const std::vector<std::string> words = absl::StrSplit(openblas_get_config(), ' ');
+  return words.size() > 1 ? words[1] : "unknown";
+}
+
+// glibc has its exp and log twice, and takes the one with fused multiply-add where it can.
+const char* MathVariant() {
+  return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2") ? "fma" : "sse2";
+}
 
 class CpuBuffer : public Buffer {
  public:
@@ -34,6 +48,11 @@ class CpuKernels : public Kernels {
   std::string description() const override {
     return absl::StrCat("cpu: OpenBLAS, ", openblas_get_corename(), ", one thread",
                         note_.empty() ? "" : "; ", note_);
+  }
+
+  std::string signature() const override {
+    return absl::StrCat("cpu openblas-", OpenBlasVersion(), "-", openblas_get_corename(), " libm-",
+                        gnu_get_libc_version(), "-", MathVariant());
   }
 
   absl::Status Synchronize() override { return absl::OkStatus(); }

@@ -31,8 +31,12 @@ class CudaBuffer : public Buffer {
 class CudaKernels : public Kernels {
  public:
   // `stream` becomes the object's own; `cublas` works on it.
-  CudaKernels(std::string description, Stream stream, std::unique_ptr<Cublas> cublas)
-      : description_(std::move(description)), stream_(stream), cublas_(std::move(cublas)) {}
+  CudaKernels(std::string description, std::string signature, Stream stream,
+              std::unique_ptr<Cublas> cublas)
+      : description_(std::move(description)),
+        signature_(std::move(signature)),
+        stream_(stream),
+        cublas_(std::move(cublas)) {}
 
   ~CudaKernels() override {
     (void)WaitForStream(stream_);
@@ -41,6 +45,7 @@ class CudaKernels : public Kernels {
   }
 
   std::string description() const override { return description_; }
+  std::string signature() const override { return signature_; }
 
   absl::Status Synchronize() override { return StatusOf("synchronize", WaitForStream(stream_)); }
 
@@ -126,6 +131,7 @@ class CudaKernels : public Kernels {
   }
 
   const std::string description_;
+  const std::string signature_;
   const Stream stream_;
   std::unique_ptr<Cublas> cublas_;
 };
@@ -156,7 +162,12 @@ absl::StatusOr<std::unique_ptr<Kernels>> CreateCudaKernels() {
   }
   std::string description = absl::StrCat("cuda: ", device, ", ", facts.memory_bytes >> 20,
                                          " MiB, cuBLAS ", cublas->version());
-  return std::make_unique<CudaKernels>(std::move(description), stream, std::move(cublas));
+  // What cuBLAS makes its promise of equal bits for.
+  std::string signature =
+      absl::StrCat("cuda sm_", facts.major, facts.minor, " ", facts.multiprocessors,
+                   "-multiprocessors cublas-", cublas->version());
+  return std::make_unique<CudaKernels>(std::move(description), std::move(signature), stream,
+                                       std::move(cublas));
 }
 
 }  // namespace paceline::kernels::cuda

@@ -29,7 +29,8 @@ CudaCode OpenDevice(DeviceFacts* facts) {
   if (const auto error = cudaGetDeviceProperties(&properties, 0); error != cudaSuccess) {
     return Taken(error);
   }
-  *facts = {properties.name, properties.major, properties.minor, properties.totalGlobalMem};
+  *facts = {properties.name, properties.major, properties.minor, properties.totalGlobalMem,
+            properties.multiProcessorCount};
   return cudaSuccess;
 }
 

@@ -29,6 +29,7 @@ struct DeviceFacts {
   int major = 0;  // Compute capability.
   int minor = 0;
   uint64_t memory_bytes = 0;
+  int multiprocessors = 0;
 };
 
 // Makes device 0 (the first that CUDA_VISIBLE_DEVICES shows) the calling thread's, as it is every

@@ -132,7 +132,8 @@ void Agent::ApplyDirectives(const v1::WorkerSyncReply& reply) {
       continue;
     }
     logger_->Log(LogLevel::kInfo, "joining a job", {{"job", directive.job()}});
-    runner = std::make_unique<JobRunner>(worker_, directive, &control_, logger_, options_.runner);
+    runner = std::make_unique<JobRunner>(worker_, directive, options_.coordinator, logger_,
+                                         options_.runner);
   }
   for (auto it = runners_.begin(); it != runners_.end();) {
     if (named.count(it->first) > 0) {

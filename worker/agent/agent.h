@@ -24,7 +24,7 @@ namespace paceline {
 
 struct AgentOptions {
   std::string id;           // Required; unique in the fleet.
-  std::string coordinator;  // host:port. Required.
+  std::string coordinator;  // host:port[,host:port...]: ControlClient. Required.
   uint32_t slots = 1;       // Jobs at once. Range [1, 1024].
   JobRunnerOptions runner;
 };

@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "client/control_client.h"
 #include "client/parameter_transport.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -31,11 +32,10 @@ JobLoopOptions LoopOptions(const v1::WorkerIdentity& worker) {
 
 class JobRunner::Impl {
  public:
-  Impl(const v1::WorkerIdentity& worker, const v1::JobDirective& first, ControlClient* control,
-       Logger* logger, JobRunnerOptions options)
+  Impl(const v1::WorkerIdentity& worker, const v1::JobDirective& first,
+       const std::string& coordinator, Logger* logger, JobRunnerOptions options)
       : worker_(worker),
         job_(first.job()),
-        control_(control),
         logger_(logger),
         options_(options),
         loop_(worker, LoopOptions(worker)),
@@ -43,7 +43,8 @@ class JobRunner::Impl {
           Post([id, result = std::move(result)](JobLoop* loop, absl::Time now) {
             loop->OnCallDone(now, id, result);
           });
-        }) {
+        }),
+        control_(coordinator) {
     OnDirective(first);
     Schedule([this, spec = first.spec()] { Prepare(spec); });
     event_thread_ = std::thread([this] { RunEvents(); });
@@ -55,12 +56,11 @@ class JobRunner::Impl {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
+    // A question for a lease may be parked, or the coordinator may be away.
+    control_.Stop();
     event_thread_.join();
     number_thread_.join();
-    // Answers may still come in, and are left in the queue; then nobody calls us any more.
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* open) { return *open == 0; }, &leases_open_));
+    // Answers may still come in, and are left in the queue.
   }
 
   void OnDirective(const v1::JobDirective& directive) {
@@ -143,16 +143,9 @@ class JobRunner::Impl {
     *request.mutable_worker() = worker_;
     request.set_segment(call.segment);
     request.set_want(call.want);
-    {
-      absl::MutexLock lock(&mutex_);
-      ++leases_open_;
-    }
-    control_->LeaseRuns(
-        request, kLeaseTimeout, [this, id = call.id](absl::StatusOr<v1::LeaseReply> reply) {
-          absl::MutexLock lock(&mutex_);
-          events_.push_back(
-              [id, reply](JobLoop* loop, absl::Time now) { loop->OnLease(now, id, reply); });
-          --leases_open_;  // Last: the destructor waits for it.
+    control_.LeaseRuns(
+        request, kLeaseTimeout, [this, id = call.id](const absl::StatusOr<v1::LeaseReply>& reply) {
+          Post([id, reply](JobLoop* loop, absl::Time now) { loop->OnLease(now, id, reply); });
         });
   }
 
@@ -180,7 +173,7 @@ class JobRunner::Impl {
       logger_->Log(LogLevel::kInfo, "data read",
                    {{"job", job_},
                     {"samples", (*trainer)->facts().train_samples()},
-                    {"backend", (*trainer)->backend()}});
+                    {"backend", (*trainer)->facts().kernel_signature()}});
     } else {
       logger_->Log(LogLevel::kError, "cannot work on this job",
                    {{"job", job_}, {"error", std::string(trainer.status().message())}});
@@ -227,7 +220,6 @@ class JobRunner::Impl {
 
   const v1::WorkerIdentity worker_;
   const std::string job_;
-  ControlClient* const control_;
   Logger* const logger_;
   const JobRunnerOptions options_;
 
@@ -235,7 +227,6 @@ class JobRunner::Impl {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Event> events_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
-  int leases_open_ ABSL_GUARDED_BY(mutex_) = 0;
   v1::WorkerJobReport report_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::DatasetFacts> facts_ ABSL_GUARDED_BY(mutex_);
   std::string error_ ABSL_GUARDED_BY(mutex_);
@@ -250,13 +241,14 @@ class JobRunner::Impl {
   std::thread event_thread_;
   std::thread number_thread_;
 
-  // Last: its destructor waits for calls that end in Post.
+  // Last: their destructors wait for calls that end in Post.
   ParameterTransport transport_;
+  ControlClient control_;  // Its own, to stop it alone.
 };
 
 JobRunner::JobRunner(const v1::WorkerIdentity& worker, const v1::JobDirective& first,
-                     ControlClient* control, Logger* logger, JobRunnerOptions options)
-    : impl_(std::make_unique<Impl>(worker, first, control, logger, options)) {}
+                     const std::string& coordinator, Logger* logger, JobRunnerOptions options)
+    : impl_(std::make_unique<Impl>(worker, first, coordinator, logger, options)) {}
 JobRunner::~JobRunner() = default;
 void JobRunner::OnDirective(const v1::JobDirective& directive) { impl_->OnDirective(directive); }
 void JobRunner::OnReported(const v1::WorkerJobReport& report) { impl_->OnReported(report); }

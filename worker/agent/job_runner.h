@@ -6,8 +6,8 @@
 #define PACELINE_WORKER_AGENT_JOB_RUNNER_H_
 
 #include <memory>
+#include <string>
 
-#include "client/control_client.h"
 #include "common/base/log.h"
 #include "kernels/backend.h"
 #include "proto/control.pb.h"
@@ -23,10 +23,11 @@ struct JobRunnerOptions {
 
 class JobRunner {
  public:
-  // Starts reading the data of `first.spec`. `control` and `logger` outlive the runner.
-  JobRunner(const v1::WorkerIdentity& worker, const v1::JobDirective& first, ControlClient* control,
-            Logger* logger, JobRunnerOptions options);
-  // Ends both threads; a computation in progress is finished first.
+  // Starts reading the data of `first.spec`. `coordinator` is host:port; `logger` outlives the
+  // runner.
+  JobRunner(const v1::WorkerIdentity& worker, const v1::JobDirective& first,
+            const std::string& coordinator, Logger* logger, JobRunnerOptions options);
+  // Ends both threads and cancels the calls; a computation in progress is finished first.
   ~JobRunner();
 
   void OnDirective(const v1::JobDirective& directive);

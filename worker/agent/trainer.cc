@@ -28,7 +28,7 @@ uint64_t OutputWidth(const v1::ModelSpec& model) {
 }  // namespace
 
 Trainer::Trainer(const v1::JobSpec& spec, const std::string& worker_id, LoadedData data)
-    : spec_(spec), data_(std::move(data)), weights_(spec.merge(), worker_id) {}
+    : spec_(spec), data_(std::move(data)), weights_(spec.merge(), worker_id), facts_(data_.facts) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const v1::JobSpec& spec,
                                                          const std::string& worker_id,
@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const v1::JobSpec& spec
   auto trainer = std::unique_ptr<Trainer>(new Trainer(spec, worker_id, std::move(data)));
   ASSIGN_OR_RETURN(trainer->parameters_, ParametersOf(spec, trainer->facts()));
   ASSIGN_OR_RETURN(auto kernels, kernels::CreateKernels(backend));
+  trainer->facts_.set_kernel_signature(kernels->signature());
   ASSIGN_OR_RETURN(trainer->model_,
                    Model::Create(spec.model(), trainer->facts().features(), std::move(kernels)));
   return trainer;

@@ -33,8 +33,8 @@ class Trainer {
                                                          const std::string& worker_id,
                                                          kernels::BackendChoice backend);
 
-  const v1::DatasetFacts& facts() const { return data_.facts; }
-  std::string backend() const { return model_->backend().description(); }
+  // Of the data, with the signature of the kernels.
+  const v1::DatasetFacts& facts() const { return facts_; }
 
   absl::StatusOr<std::vector<ComputedPiece>> Compute(const ComputeRequest& request);
   absl::StatusOr<v1::Evaluation> Evaluate(const EvaluateRequest& request);
@@ -49,6 +49,7 @@ class Trainer {
   const v1::JobSpec spec_;
   const LoadedData data_;
   const ShardWeights weights_;
+  v1::DatasetFacts facts_;
   std::vector<ParameterInfo> parameters_;
   std::unique_ptr<Model> model_;
 

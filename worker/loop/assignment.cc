@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/job/job_work.h"
 
 namespace paceline {
 
@@ -43,16 +44,14 @@ Target Assignment::FindTarget(bool is_placed) const {
 }
 
 uint64_t Assignment::shards_per_epoch() const {
-  return ShardsPerEpoch(directive_.facts().train_samples(),
-                        directive_.spec().data().shard_samples());
+  return ShardsPerEpoch(directive_.spec(), directive_.facts());
 }
 
 absl::StatusOr<WorkPlan> Assignment::Plan() const {
   const v1::JobSpec& spec = directive_.spec();
   const uint64_t samples = directive_.facts().train_samples();
   const uint64_t shard_samples = spec.data().shard_samples();
-  const uint64_t run_length =
-      is_sync() ? spec.train().shards_per_round() : spec.train().shards_per_push();
+  const uint64_t run_length = RunLength(spec, directive_.segment().consistency());
   if (samples == 0 || shard_samples == 0 || run_length == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "job ", directive_.job(), ": ", samples, " training samples in data shards of ",

@@ -65,11 +65,37 @@ class FakeFleet {
   uint64_t refused_stale() const { return refused_stale_; }
 
  private:
-  struct Node;
-  struct Waiting;
-  struct PartitionState;
+  struct Node {
+    v1::WorkerIdentity identity;
+    std::unique_ptr<JobLoop> loop;
+    bool alive = true;
+    uint64_t newest_directive = 0;
+    std::set<uint64_t> open_calls;
+    int open_computes = 0;
+    int open_leases = 0;
+  };
+
   using NodeRef = std::shared_ptr<Node>;
 
+  struct Waiting {
+    NodeRef node;
+    ParameterCall call;
+    bool duplicate = false;
+  };
+
+  struct PartitionState {
+    uint32_t id = 0;
+    uint64_t version = 0;
+    std::vector<bool> leaves;
+    bool reduced = false;
+    std::map<std::string, uint64_t> next_clock;
+    std::vector<Waiting> parked;
+  };
+
+  static WorkPlan PlanOf(const FakeFleetOptions& options, const v1::Segment& segment);
+  static float SumOfOrdinals(const v1::Piece& piece);
+
+  // fake_fleet.cc: time, the network and the workers.
   void At(absl::Duration delay, std::function<void()> event);
   absl::Duration Delay();
   bool Lost();
@@ -77,13 +103,14 @@ class FakeFleet {
 
   void Drain(const NodeRef& node);
   void Call(const NodeRef& node, const ParameterCall& call);
-  void Arrive(const NodeRef& node, const ParameterCall& call);
   void Compute(const NodeRef& node, const ComputeRequest& request);
   void Evaluate(const NodeRef& node, const EvaluateRequest& request);
   void Lease(const NodeRef& node, const LeaseCall& call);
   void Sync(const NodeRef& node);
   void Answer(const Waiting& waiting, CallResult result);
 
+  // fake_fleet_job.cc: the partitions, then the coordinator.
+  void Arrive(const NodeRef& node, const ParameterCall& call);
   void OnPush(const Waiting& waiting);
   void TakeRound(const Waiting& waiting, PartitionState* partition);
   void TakeRun(const Waiting& waiting, PartitionState* partition);

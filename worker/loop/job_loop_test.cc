@@ -200,8 +200,8 @@ TEST_CASE("ssp: a clock holds as many runs as the coordinator says") {
 
     CheckFinishes(&fleet);
 
-    // 2 epochs of 7 runs. Alone, with the next run always in hand, the first clock would hold one, the
-    // next four three each and the last what is left.
+    // 2 epochs of 7 runs. Alone, with the next run always in hand, the first clock would hold one,
+    // the next four three each and the last what is left.
     if (workers == 1) CHECK(fleet.Report("w0").clock() >= 6);
     if (workers == 1) CHECK(fleet.Report("w0").clock() < 14);
   }

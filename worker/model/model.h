@@ -56,7 +56,6 @@ class Model {
 
   uint64_t features() const { return features_; }
   uint64_t parameter_elements() const { return parameter_elements_; }
-  const kernels::Kernels& backend() const { return *kernels_; }
 
   // Copies the parameters to the backend: once per version.
   absl::Status SetParameters(absl::Span<const float> flat);
