@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 
 namespace paceline {
 namespace {
@@ -26,6 +28,23 @@ ShardSet::Overlap ShardSet::Classify(ShardExtent extent) const {
     if (extent.first < covered_to) return Overlap::kSome;
   }
   return next != ends_.end() && next->first < end ? Overlap::kSome : Overlap::kNone;
+}
+
+absl::StatusOr<ShardSet> ShardSet::Restore(
+    uint64_t below, const google::protobuf::RepeatedPtrField<v1::ShardExtent>& extents) {
+  ShardSet set;
+  set.below_ = below;
+  uint64_t end = below;
+  for (const v1::ShardExtent& extent : extents) {
+    const bool fits = extent.count() <= std::numeric_limits<uint64_t>::max() - extent.first();
+    if (extent.count() == 0 || extent.first() <= end || !fits) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          extent.count(), " data shards from ", extent.first(), " on; wanted some above ", end));
+    }
+    end = extent.first() + extent.count();
+    set.ends_.emplace(extent.first(), end);
+  }
+  return set;
 }
 
 void ShardSet::Add(ShardExtent extent) {
@@ -51,6 +70,37 @@ std::vector<ShardExtent> ShardSet::extents() const {
   std::vector<ShardExtent> out;
   for (const auto& [first, end] : ends_) out.push_back({first, end - first});
   return out;
+}
+
+absl::StatusOr<Dedupe> Dedupe::Restore(const v1::PartitionState& state) {
+  Dedupe dedupe;
+  ASSIGN_OR_RETURN(dedupe.applied_, ShardSet::Restore(state.applied_below(), state.applied()));
+  dedupe.appended_ = dedupe.applied_;
+  if (static_cast<size_t>(state.workers_size()) > kWorkersMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(state.workers_size(), " workers; at most ", kWorkersMax, " can be known"));
+  }
+  for (const v1::WorkerClock& worker : state.workers()) {
+    Worker known{worker.worker().incarnation(), {}, {}};
+    if (worker.has_clock()) known.appended_clock = known.applied_clock = worker.clock();
+    dedupe.workers_[worker.worker().id()] = known;
+  }
+  return dedupe;
+}
+
+void Dedupe::EncodeAppended(v1::PartitionState* state) const {
+  state->set_applied_below(appended_.below());
+  for (const ShardExtent& extent : appended_.extents()) {
+    v1::ShardExtent* const added = state->add_applied();
+    added->set_first(extent.first);
+    added->set_count(extent.count);
+  }
+  for (const auto& [id, known] : workers_) {
+    v1::WorkerClock* const worker = state->add_workers();
+    worker->mutable_worker()->set_id(id);
+    worker->mutable_worker()->set_incarnation(known.incarnation);
+    if (known.appended_clock.has_value()) worker->set_clock(*known.appended_clock);
+  }
 }
 
 absl::Status Dedupe::CheckIncarnation(absl::string_view worker, uint64_t incarnation) const {

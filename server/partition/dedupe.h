@@ -20,9 +20,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "proto/replica.pb.h"
 #include "server/replica/log.h"
 
 namespace paceline {
@@ -34,6 +36,10 @@ class ShardSet {
 
   // How much of the extent is in the set. An empty extent is kAll.
   Overlap Classify(ShardExtent extent) const;
+
+  // InvalidArgument: the extents do not ascend, or lie below the mark or beyond 2^64 - 1.
+  static absl::StatusOr<ShardSet> Restore(
+      uint64_t below, const google::protobuf::RepeatedPtrField<v1::ShardExtent>& extents);
 
   // The end of the extent must not lie beyond 2^64 - 1. What is in the set already stays.
   void Add(ShardExtent extent);
@@ -57,6 +63,9 @@ enum class Seen {
 
 class Dedupe {
  public:
+  // What EncodeAppended wrote, all of it applied. InvalidArgument: no such state can be.
+  static absl::StatusOr<Dedupe> Restore(const v1::PartitionState& state);
+
   // More than any fleet has; bounds what senders that make up names can cost.
   static constexpr size_t kWorkersMax = 131072;
 
@@ -81,7 +90,11 @@ class Dedupe {
   // The last committed clock of that incarnation, if it has one and is the newest known.
   absl::optional<uint64_t> Clock(absl::string_view worker, uint64_t incarnation) const;
 
+  const ShardSet& appended() const { return appended_; }
   const ShardSet& applied() const { return applied_; }
+
+  // What is known once all that is appended is applied.
+  void EncodeAppended(v1::PartitionState* state) const;
 
  private:
   struct Worker {

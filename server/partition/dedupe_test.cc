@@ -136,5 +136,45 @@ TEST_CASE("there is room for a bounded count of workers") {
   CHECK(dedupe.Meet("w0", 2).ok());
 }
 
+TEST_CASE("what is appended is what another copy knows as applied") {
+  Dedupe dedupe;
+  REQUIRE(dedupe.Meet("w1", 3).ok());
+  REQUIRE(dedupe.Meet("w2", 4).ok());
+  LogEntry entry;
+  entry.kind = LogEntry::Kind::kPush;
+  entry.worker = "w1";
+  entry.incarnation = 3;
+  entry.clock = 7;
+  entry.shards = {{0, 2}, {5, 1}};
+  dedupe.Appended(entry);
+  v1::PartitionState state;
+  dedupe.EncodeAppended(&state);
+
+  const auto other = Dedupe::Restore(state);
+
+  REQUIRE(other.ok());
+  CHECK(other->Clock("w1", 3) == 7u);
+  CHECK_FALSE(other->Clock("w2", 4).has_value());
+  CHECK(absl::IsFailedPrecondition(other->CheckIncarnation("w2", 3)));
+  CHECK(other->applied().below() == 2);
+  CHECK(other->ClassifyShards({{5, 1}}) == Seen::kApplied);
+  CHECK(other->ClassifyShards({{3, 1}}) == Seen::kNew);
+}
+
+TEST_CASE("a state that cannot be is refused") {
+  const auto refuses = [](uint64_t first, uint64_t count) {
+    v1::PartitionState state;
+    state.set_applied_below(4);
+    v1::ShardExtent* const extent = state.add_applied();
+    extent->set_first(first);
+    extent->set_count(count);
+    return absl::IsInvalidArgument(Dedupe::Restore(state).status());
+  };
+  CHECK(refuses(4, 1));  // It touches the mark.
+  CHECK(refuses(6, 0));
+  CHECK(refuses(6, ~uint64_t{0}));
+  CHECK_FALSE(refuses(6, 1));
+}
+
 }  // namespace
 }  // namespace paceline

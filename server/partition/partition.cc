@@ -10,55 +10,28 @@
 #include "server/optimizer/global_norm.h"
 
 namespace paceline {
-namespace {
-
-// Versions that readers hold come back one by one; more spares than this would only wait.
-constexpr size_t kSpareBlocksMax = 3;
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<PartitionPrimary>> PartitionPrimary::Create(
-    PartitionSpec spec, const v1::JobDirective& directive, uint64_t term, BlockRef initial,
-    std::unique_ptr<ReplicaLog> log) {
-  PACELINE_CHECK(initial != nullptr && initial->elements() == spec.elements && spec.elements > 0);
-  const v1::Segment& segment = directive.segment();
-  if (directive.state() != v1::RUNNING || segment.first_version() != 0 ||
-      segment.first_shard() != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "partition ", spec.partition, " of ", spec.job, " is placed here in state ",
-        v1::JobState_Name(directive.state()), " with segment ", segment.index(), " from version ",
-        segment.first_version(), "; this server holds no such state and starts at version 0"));
-  }
-  ASSIGN_OR_RETURN(auto optimizer, Optimizer::Create(spec.optimizer, spec.segment_elements));
-  ASSIGN_OR_RETURN(auto rules, SegmentRules::Create(segment, spec.work));
-  std::unique_ptr<PartitionPrimary> partition(new PartitionPrimary(
-      std::move(spec), std::move(rules), std::move(optimizer), std::move(log)));
+    const v1::JobDirective& directive, uint64_t term, std::unique_ptr<ReplicatedState> state,
+    std::unique_ptr<ReplicaLog> log, absl::Time serve_after) {
+  ASSIGN_OR_RETURN(auto rules, SegmentRules::Create(directive.segment(), state->shape().spec.work));
+  std::unique_ptr<PartitionPrimary> partition(
+      new PartitionPrimary(std::move(rules), std::move(state), std::move(log)));
+  partition->serve_after_ = serve_after;
   partition->term_ = term;
-  partition->state_ = directive.state();
+  partition->state_of_job_ = directive.state();
   partition->granted_rounds_ = directive.granted_rounds();
-  partition->current_ = initial;
-  partition->tip_ = std::move(initial);
-  partition->optimizer_->InitializeSlots(partition->tip_->floats(), partition->slot_spans_);
-  Answers nobody;
-  partition->FollowRoster(directive.roster(), &nobody);
+  partition->FollowRoster(directive.roster());
   return partition;
 }
 
-PartitionPrimary::PartitionPrimary(PartitionSpec spec, SegmentRules rules,
-                                   std::unique_ptr<Optimizer> optimizer,
+PartitionPrimary::PartitionPrimary(SegmentRules rules, std::unique_ptr<ReplicatedState> state,
                                    std::unique_ptr<ReplicaLog> log)
-    : spec_(std::move(spec)),
-      optimizer_(std::move(optimizer)),
+    : spec_(state->shape().spec),
       log_(std::move(log)),
       rules_(std::move(rules)),
-      blocks_(kSpareBlocksMax),
-      tally_(spec_.work.shards_per_epoch) {
+      state_(std::move(state)) {
   if (spec_.optimizer.has_clip_global_norm()) {
     clip_global_norm_ = spec_.optimizer.clip_global_norm();
-  }
-  for (int i = 0; i < optimizer_->slot_count(); ++i) {
-    slots_.push_back(std::make_unique<Block>(spec_.elements));
-    slot_spans_.push_back(slots_.back()->floats());
   }
 }
 
@@ -68,9 +41,9 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
                               std::shared_ptr<Block> gradients, bool want_parameters,
                               Answers* answers) {
   const v1::WorkerIdentity& worker = header.worker();
-  absl::Status status = CheckCaller(header.key(), worker);
+  absl::Status status = CheckCaller(now, header.key(), worker);
   if (status.ok()) status = rules_.CheckPush(header, gradients.get(), spec_.elements);
-  if (status.ok()) status = dedupe_.Meet(worker.id(), worker.incarnation());
+  if (status.ok()) status = state_->dedupe().Meet(worker.id(), worker.incarnation());
   if (!status.ok()) return Refuse(call, worker, status, answers);
   Parked caller = CallerOf(now, call, header, want_parameters);
 
@@ -78,18 +51,24 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
   const Seen seen = Classify(header);
   if (seen == Seen::kMixed) return Refuse(call, worker, MixedError(header), answers);
   if (seen != Seen::kNew) {
-    tally_.Duplicate();
+    state_->tally().Duplicate();
     caller.is_duplicate = true;
     caller.must_acknowledge = !rules_.is_sync();
-    caller.committed_index = seen == Seen::kAppended ? last_index_ : 0;
+    caller.committed_index = seen == Seen::kAppended ? state_->last_index() : 0;
     Park(std::move(caller), answers);
-    return Reply(answers);
+    return Reply(now, answers);
   }
 
   // Gate.
   const PushAdmission admission = Admit(header);
   status = admission.status.ok() ? CheckFinite(header, *gradients) : admission.status;
   if (!status.ok()) return Refuse(call, worker, status, answers);
+
+  if (!rules_.is_sync() && !log_->may_append()) {
+    if (parked_.size() + held_.size() >= kParkedMax) return Park(std::move(caller), answers);
+    held_.push_back({now, call, header, std::move(gradients), want_parameters});
+    return;
+  }
 
   // Reduce. In sync there is something to apply when the round is complete and its norm is known.
   absl::optional<Update> update = rules_.is_sync()
@@ -102,20 +81,19 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
 
   // Optimise, log, publish.
   if (update.has_value()) {
-    LogEntry entry = Optimise(*std::move(update));
-    caller.committed_index = entry.index;
-    caller.staleness = entry.staleness;
-    Publish(log_->Append(std::move(entry)));
+    caller.staleness = update->staleness;
+    if (!rules_.is_sync()) caller.committed_index = state_->last_index() + 1;
+    Apply(now, *std::move(update));
   }
 
   // Reply, to this call and to those that waited for what it brought.
   Park(std::move(caller), answers);
-  Reply(answers);
+  Reply(now, answers);
 }
 
 void PartitionPrimary::OnSettle(absl::Time now, uint64_t call, const v1::SettleRequest& request,
                                 Answers* answers) {
-  absl::Status status = CheckCaller(request.key(), request.worker());
+  absl::Status status = CheckCaller(now, request.key(), request.worker());
   if (status.ok()) status = CheckSettle(request);
   if (!status.ok()) return Refuse(call, request.worker(), status, answers);
   Parked caller;
@@ -125,21 +103,21 @@ void PartitionPrimary::OnSettle(absl::Time now, uint64_t call, const v1::SettleR
   caller.exact_version = request.clock() + 1;
 
   // The first Settle of a round decides; the others wait for what it brings, or read it.
-  if (awaiting_norm_.has_value() && request.clock() == tip_version_) {
+  if (awaiting_norm_.has_value() && request.clock() == state_->tip_version()) {
     Update update = *std::move(awaiting_norm_);
     awaiting_norm_.reset();
     update.total_square_norm = request.total_square_norm();
-    Publish(log_->Append(Optimise(std::move(update))));
+    Apply(now, std::move(update));
   } else {
     caller.is_duplicate = true;
   }
   Park(std::move(caller), answers);
-  Reply(answers);
+  Reply(now, answers);
 }
 
 void PartitionPrimary::OnPull(absl::Time now, uint64_t call, const v1::PullRequest& request,
                               Answers* answers) {
-  const absl::Status status = CheckCaller(request.key(), request.worker());
+  const absl::Status status = CheckCaller(now, request.key(), request.worker());
   if (!status.ok()) return Refuse(call, request.worker(), status, answers);
   Parked caller;
   caller.call = call;
@@ -151,15 +129,16 @@ void PartitionPrimary::OnPull(absl::Time now, uint64_t call, const v1::PullReque
     caller.read_clock = request.clock();
   }
   Park(std::move(caller), answers);
-  Reply(answers);
+  Reply(now, answers);
 }
 
-void PartitionPrimary::OnCommitted(uint64_t index, Answers* answers) {
+void PartitionPrimary::OnLogProgress(absl::Time now, uint64_t index, Answers* answers) {
   Publish(index);
-  Reply(answers);
+  ApplyHeld(now, answers);
+  Reply(now, answers);
 }
 
-absl::Status PartitionPrimary::CheckCaller(const v1::PartitionKey& key,
+absl::Status PartitionPrimary::CheckCaller(absl::Time now, const v1::PartitionKey& key,
                                            const v1::WorkerIdentity& worker) const {
   if (!ended_.ok()) return ended_;
   if (key.term() != term_) {
@@ -172,9 +151,14 @@ absl::Status PartitionPrimary::CheckCaller(const v1::PartitionKey& key,
         absl::StrCat("the message is of segment ", key.segment(), "; partition ", spec_.partition,
                      " of ", spec_.job, " is in segment ", rules_.index()));
   }
+  if (now < serve_after_) {
+    return absl::UnavailableError(absl::StrCat(
+        "partition ", spec_.partition, " of ", spec_.job, " has a new primary, which serves in ",
+        1 + absl::ToInt64Milliseconds(serve_after_ - now), " ms"));
+  }
   // Who only reads need not say who it is.
   return worker.id().empty() ? absl::OkStatus()
-                             : dedupe_.CheckIncarnation(worker.id(), worker.incarnation());
+                             : state_->dedupe().CheckIncarnation(worker.id(), worker.incarnation());
 }
 
 absl::Status PartitionPrimary::CheckSettle(const v1::SettleRequest& request) const {
@@ -191,12 +175,15 @@ absl::Status PartitionPrimary::CheckSettle(const v1::SettleRequest& request) con
     return absl::InvalidArgumentError(absl::StrCat("no round of segment ", rules_.index(),
                                                    " starts from version ", request.clock()));
   }
-  const bool is_in_log = request.clock() < tip_version_;
-  if (is_in_log || (awaiting_norm_.has_value() && request.clock() == tip_version_)) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "round ", request.clock(), " is not reduced; this partition is at version ", tip_version_));
+  const bool is_in_log = request.clock() < state_->tip_version();
+  if (is_in_log || IsReduced(request.clock())) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("round ", request.clock(), " is not reduced; this partition is at version ",
+                   state_->tip_version()));
+}
+
+bool PartitionPrimary::IsReduced(uint64_t version) const {
+  return version == state_->tip_version() && (awaiting_norm_.has_value() || ready_.has_value());
 }
 
 PartitionPrimary::Parked PartitionPrimary::CallerOf(absl::Time now, uint64_t call,
@@ -219,10 +206,10 @@ PartitionPrimary::Parked PartitionPrimary::CallerOf(absl::Time now, uint64_t cal
 
 Seen PartitionPrimary::Classify(const v1::PushHeader& header) const {
   if (rules_.is_bare()) {
-    return dedupe_.ClassifyClock(header.worker().id(), header.worker().incarnation(),
-                                 header.clock());
+    return state_->dedupe().ClassifyClock(header.worker().id(), header.worker().incarnation(),
+                                          header.clock());
   }
-  return dedupe_.ClassifyShards(ShardsOf(header));
+  return state_->dedupe().ClassifyShards(ShardsOf(header));
 }
 
 absl::Status PartitionPrimary::MixedError(const v1::PushHeader& header) {
@@ -232,18 +219,20 @@ absl::Status PartitionPrimary::MixedError(const v1::PushHeader& header) {
 }
 
 PushAdmission PartitionPrimary::Admit(const v1::PushHeader& header) {
-  if (state_ != v1::RUNNING) {
-    return {absl::FailedPreconditionError(
-        absl::StrCat(spec_.job, " is ", v1::JobState_Name(state_), ": nothing more is applied"))};
+  if (state_of_job_ != v1::RUNNING) {
+    return {absl::FailedPreconditionError(absl::StrCat(
+        spec_.job, " is ", v1::JobState_Name(state_of_job_), ": nothing more is applied"))};
   }
-  if (rules_.is_sync()) return {AdmitRound(header.clock(), version_)};
-  if (header.base_version() > version_) {
+  if (rules_.is_sync()) return {AdmitRound(header.clock(), state_->version())};
+  if (header.base_version() > state_->tip_version()) {
     return {absl::InvalidArgumentError(absl::StrCat("base_version is ", header.base_version(),
-                                                    "; this partition is at version ", version_))};
+                                                    "; this partition is at version ",
+                                                    state_->version()))};
   }
   if (rules_.is_ssp()) return {};
-  const PushAdmission admission = AdmitStale(tip_version_ - header.base_version(), rules_.async());
-  if (!admission.status.ok()) tally_.RefusedStale();
+  const PushAdmission admission =
+      AdmitStale(state_->tip_version() - header.base_version(), rules_.async());
+  if (!admission.status.ok()) state_->tally().RefusedStale();
   return admission;
 }
 
@@ -262,8 +251,9 @@ absl::Status PartitionPrimary::CheckFinite(const v1::PushHeader& header,
 absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
     const v1::PushHeader& header, const std::shared_ptr<Block>& gradients, Parked* caller) {
   const WorkPlan::Run run = *rules_.RoundAt(header.clock());
-  // A round that waits for its norm is complete, and the next one may have another size.
-  const bool is_open = !awaiting_norm_.has_value();
+  // A round that waits for its norm or to be appended is complete, and the next one may have
+  // another size.
+  const bool is_open = !IsReduced(state_->tip_version()) && header.clock() == state_->tip_version();
   if (is_open && round_ == nullptr) {
     round_ = std::make_unique<Reduction>(run.count, spec_.elements);
   }
@@ -278,10 +268,10 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
   }
   caller->is_duplicate = !is_new;
   if (!is_new) {
-    tally_.Duplicate();
+    state_->tally().Duplicate();
     return absl::nullopt;
   }
-  tally_.Taken(0);
+  ++round_pushes_;
   if (!round_->is_complete()) return absl::nullopt;
   Update update;
   update.kind = LogEntry::Kind::kRound;
@@ -289,6 +279,7 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
   update.base_version = header.clock();
   update.shards = {{run.first_ordinal, run.count}};
   update.sum = round_->Take();
+  update.pushes = std::exchange(round_pushes_, 0);
   round_.reset();
   return update;
 }
@@ -302,13 +293,11 @@ PartitionPrimary::Update PartitionPrimary::TakeAlone(const v1::PushHeader& heade
   update.incarnation = header.worker().incarnation();
   update.clock = header.clock();
   update.base_version = header.base_version();
-  update.staleness = tip_version_ - header.base_version();
+  update.staleness = state_->tip_version() - header.base_version();
   update.shards = ShardsOf(header);
   update.sum = SumOf(header.pieces(0), std::move(gradients), 0);
   update.damping = damping;
   update.total_square_norm = header.square_norm();
-  tally_.Taken(update.staleness);
-  if (damping != 1) tally_.Damped();
   return update;
 }
 
@@ -325,70 +314,75 @@ GradientSum PartitionPrimary::SumOf(const v1::Piece& piece, std::shared_ptr<Bloc
 }
 
 void PartitionPrimary::HoldForNorm(Update update) {
-  square_norms_.clear();
   BlockSquareNorms(
       absl::MakeConstSpan(update.sum.block->floats()).subspan(update.sum.begin, spec_.elements),
-      spec_.segment_elements, 1 / update.sum.weight, &square_norms_);
-  square_norms_version_ = tip_version_ + 1;
+      spec_.segment_elements, 1 / update.sum.weight, &update.square_norms);
   awaiting_norm_ = std::move(update);
   has_progress_ = true;
 }
 
-LogEntry PartitionPrimary::Optimise(Update update) {
-  const GradientSum& sum = update.sum;
+LogEntry PartitionPrimary::EntryOf(Update update) const {
+  GradientSum& sum = update.sum;
   double scale = 1 / sum.weight * update.damping;
   if (clip_global_norm_.has_value()) {
     scale *= ClipFactor(*clip_global_norm_, update.total_square_norm);
   }
-  const std::shared_ptr<Block> after = blocks_.Take(spec_.elements);
-  const OptimizerStep step{static_cast<int64_t>(tip_version_ + 1), scale};
-  optimizer_->Apply(step,
-                    absl::MakeConstSpan(sum.block->floats()).subspan(sum.begin, spec_.elements),
-                    tip_->floats(), after->floats(), slot_spans_);
-  tip_ = after;
-  ++tip_version_;
-
   LogEntry entry;
   entry.term = term_;
-  entry.index = ++last_index_;
+  entry.index = state_->last_index() + 1;
   entry.kind = update.kind;
   entry.worker = std::move(update.worker);
   entry.incarnation = update.incarnation;
   entry.clock = update.clock;
   entry.shards = std::move(update.shards);
   entry.base_version = update.base_version;
-  entry.step = tip_version_;
+  entry.step = state_->tip_version() + 1;
   entry.gradient_scale = scale;
+  entry.gradient = std::move(sum.block);
+  entry.gradient_begin = sum.begin;
   entry.weight = sum.weight;
   entry.samples = sum.samples;
   entry.loss_sum = sum.loss_sum;
   entry.correct = sum.correct;
   entry.staleness = update.staleness;
-  dedupe_.Appended(entry);
-  unpublished_.push_back({entry, tip_});
-  entry.gradient = sum.block;
-  entry.gradient_begin = sum.begin;
+  entry.pushes = update.pushes;
+  entry.damped = update.damping != 1;
+  entry.square_norms = std::move(update.square_norms);
   return entry;
 }
 
-void PartitionPrimary::Publish(uint64_t committed) {
-  while (!unpublished_.empty() && unpublished_.front().entry.index <= committed) {
-    const Unpublished& next = unpublished_.front();
-    dedupe_.Applied(next.entry);
-    tally_.Applied(next.entry);
-    previous_ = std::move(current_);
-    current_ = next.parameters;
-    version_ = next.entry.step;
-    committed_index_ = next.entry.index;
-    has_progress_ = true;
-    unpublished_.pop_front();
-    news_ = news_ || IsMilestone();
+void PartitionPrimary::Apply(absl::Time now, Update update) {
+  if (!log_->may_append()) {
+    PACELINE_CHECK(rules_.is_sync() && !ready_.has_value());
+    ready_ = std::move(update);
+    return;
+  }
+  LogEntry entry = EntryOf(std::move(update));
+  state_->Append(entry);
+  Publish(log_->Append(now, std::move(entry)));
+}
+
+void PartitionPrimary::ApplyHeld(absl::Time now, Answers* answers) {
+  if (!log_->may_append()) return;
+  if (ready_.has_value()) {
+    Update update = *std::move(ready_);
+    ready_.reset();
+    Apply(now, std::move(update));
+  }
+  for (HeldPush& push : std::exchange(held_, {})) {
+    OnPush(now, push.call, push.header, std::move(push.gradients), push.want_parameters, answers);
   }
 }
 
+void PartitionPrimary::Publish(uint64_t committed) {
+  if (!state_->Publish(committed)) return;
+  has_progress_ = true;
+  news_ = news_ || IsMilestone();
+}
+
 bool PartitionPrimary::IsMilestone() const {
-  if (rules_.last_version() == version_) return true;
-  return rules_.is_sync() && version_ == rules_.first_version() + granted_rounds_;
+  if (rules_.last_version() == state_->version()) return true;
+  return rules_.is_sync() && state_->version() == rules_.first_version() + granted_rounds_;
 }
 
 }  // namespace paceline

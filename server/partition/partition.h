@@ -2,6 +2,7 @@
 //
 // Shapes   A push's gradients are [pieces * elements] float32, piece after piece.
 // Units    `call` numbers one request, unique among those not yet answered.
+//          `now`, the caller's clock, never goes back.
 // Errors   Each call is answered once, by this event or a later one (proto/parameter.proto has the
 //          codes). A call answered with an error has changed nothing, but that a worker's newer
 //          incarnation is remembered. OnDirective: FailedPrecondition, InvalidArgument: it cannot
@@ -26,17 +27,17 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "common/tensor/block.h"
-#include "common/tensor/block_pool.h"
 #include "proto/control.pb.h"
 #include "proto/parameter.pb.h"
-#include "server/optimizer/optimizer.h"
+#include "proto/replica.pb.h"
 #include "server/partition/answer.h"
 #include "server/partition/dedupe.h"
 #include "server/partition/gate.h"
 #include "server/partition/partition_spec.h"
 #include "server/partition/reduction.h"
+#include "server/partition/replicated_state.h"
 #include "server/partition/segment_rules.h"
-#include "server/partition/tally.h"
+#include "server/replica/install_image.h"
 #include "server/replica/log.h"
 
 namespace paceline {
@@ -48,13 +49,12 @@ class PartitionPrimary {
   // Calls parked at once; more are refused as RESOURCE_EXHAUSTED.
   static constexpr size_t kParkedMax = 65536;
 
-  // A new partition: version 0 is `initial`. The directive's segment must start at version 0.
-  //   InvalidArgument      the optimizer's or the segment's values are wrong.
-  //   FailedPrecondition   the segment starts at a later version: that state is not here.
-  static absl::StatusOr<std::unique_ptr<PartitionPrimary>> Create(PartitionSpec spec,
-                                                                  const v1::JobDirective& directive,
-                                                                  uint64_t term, BlockRef initial,
-                                                                  std::unique_ptr<ReplicaLog> log);
+  // Serves `state`, whose entries `log` goes on with, as primary of `term`; nobody is answered
+  // before `serve_after`.
+  //   InvalidArgument      the segment's values are wrong.
+  static absl::StatusOr<std::unique_ptr<PartitionPrimary>> Create(
+      const v1::JobDirective& directive, uint64_t term, std::unique_ptr<ReplicatedState> state,
+      std::unique_ptr<ReplicaLog> log, absl::Time serve_after = absl::InfinitePast());
 
   // Push (want_parameters false) and Exchange (true). `gradients` is given away: sums are made in
   // it.
@@ -67,22 +67,32 @@ class PartitionPrimary {
   void OnCancel(uint64_t call);
 
   // The job's state, term, segment and roster are now these. Older ones are ignored.
-  absl::Status OnDirective(const v1::JobDirective& directive, uint64_t term, Answers* answers);
+  absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive, uint64_t term,
+                           Answers* answers);
 
-  // The log has committed all entries up to `index`.
-  void OnCommitted(uint64_t index, Answers* answers);
+  // The log has committed all entries up to `index`, or a promise has come, or more copies are in
+  // sync.
+  void OnLogProgress(absl::Time now, uint64_t index, Answers* answers);
 
   // Answers every call, parked or to come, with `reason`.
   void End(const absl::Status& reason, Answers* answers);
+  // Ends, and gives the state away; the primary is of no use afterwards.
+  std::unique_ptr<ReplicatedState> StepDown(const absl::Status& reason, Answers* answers);
 
+  // Without what its log says of itself and of backups.
   v1::PartitionReport Report(absl::Time now) const;
 
   // Whether something happened since the last call that the coordinator should hear soon.
   bool TakeNews();
 
+  // A picture of the newest there is, committed or not.
+  InstallImage TakeImage() const { return state_->TakeImage(); }
+  absl::optional<v1::StateDigest> DigestAt(uint64_t index) const { return state_->DigestAt(index); }
+
+  const ReplicatedState& state() const { return *state_; }
   uint64_t elements() const { return spec_.elements; }
   // The newest committed version.
-  uint64_t version() const { return version_; }
+  uint64_t version() const { return state_->version(); }
 
  private:
   // A call and what has to be true before it is answered: all of it.
@@ -116,22 +126,28 @@ class PartitionPrimary {
     uint64_t base_version = 0;
     uint64_t staleness = 0;
     GradientSum sum;
+    uint64_t pushes = 1;
     double damping = 1;
     // Over all partitions, of sum / weight; used with clip_global_norm.
     double total_square_norm = 0;
+    std::vector<double> square_norms;  // kRound with clip_global_norm.
   };
 
-  // A version that is in the log and not committed yet.
-  struct Unpublished {
-    LogEntry entry;  // Without the gradient.
-    BlockRef parameters;
+  // ssp, async: a push that is right and waits for more copies to be in sync.
+  struct HeldPush {
+    absl::Time since;
+    uint64_t call = 0;
+    v1::PushHeader header;
+    std::shared_ptr<Block> gradients;
+    bool want_parameters = true;
   };
 
-  PartitionPrimary(PartitionSpec spec, SegmentRules rules, std::unique_ptr<Optimizer> optimizer,
+  PartitionPrimary(SegmentRules rules, std::unique_ptr<ReplicatedState> state,
                    std::unique_ptr<ReplicaLog> log);
 
   // May this caller speak to this partition as it is now, and say this?
-  absl::Status CheckCaller(const v1::PartitionKey& key, const v1::WorkerIdentity& worker) const;
+  absl::Status CheckCaller(absl::Time now, const v1::PartitionKey& key,
+                           const v1::WorkerIdentity& worker) const;
   absl::Status CheckSettle(const v1::SettleRequest& request) const;
   absl::Status CheckFinite(const v1::PushHeader& header, const Block& gradients) const;
   static absl::Status MixedError(const v1::PushHeader& header);
@@ -147,12 +163,15 @@ class PartitionPrimary {
   Update TakeAlone(const v1::PushHeader& header, std::shared_ptr<Block> gradients, double damping);
   GradientSum SumOf(const v1::Piece& piece, std::shared_ptr<Block> gradients, size_t index) const;
   void HoldForNorm(Update update);
-  // Makes the next tip and the entry that says how.
-  LogEntry Optimise(Update update);
+  // The entry that says how the next tip is made.
+  LogEntry EntryOf(Update update) const;
+  // Makes the next tip and logs it; a round that may not be appended yet is kept until it may.
+  void Apply(absl::Time now, Update update);
+  void ApplyHeld(absl::Time now, Answers* answers);
   // The log has committed up to here: tips become versions.
   void Publish(uint64_t committed);
   // Answers every parked call that need not wait any longer.
-  void Reply(Answers* answers);
+  void Reply(absl::Time now, Answers* answers);
 
   void Park(Parked parked, Answers* answers);
   void Refuse(uint64_t call, const v1::WorkerIdentity& worker, const absl::Status& status,
@@ -162,57 +181,50 @@ class PartitionPrimary {
   bool MustWait(const Parked& parked, const absl::optional<SlowestMember>& slowest) const;
   // For a call that need not wait.
   Answer AnswerTo(const Parked& parked) const;
-  // Null: gone, or not yet made.
-  BlockRef Kept(uint64_t version) const;
-  WaitReason WhyParked(const Parked& parked) const;
+  // The round that starts from that version is complete, and not yet in the log.
+  bool IsReduced(uint64_t version) const;
+  WaitReason WhyParked(absl::Time now, const Parked& parked) const;
+  WaitReason WhyNotInSync() const;
+  WaitReason WhyNotCommitted(uint64_t index) const;
+  WaitReason WhyNotPromised(absl::Time now) const;
   void AnswerAllParked(const absl::Status& status, Answers* answers);
 
   absl::Status FollowSegment(const v1::Segment& segment, Answers* answers);
-  void FollowRoster(const v1::Roster& roster, Answers* answers);
+  void FollowRoster(const v1::Roster& roster);
   bool IsMilestone() const;
 
-  // Constant.
-  const PartitionSpec spec_;
-  const std::unique_ptr<const Optimizer> optimizer_;
+  // Constant. The spec is the state's.
+  const PartitionSpec& spec_;
   const std::unique_ptr<ReplicaLog> log_;
   absl::optional<double> clip_global_norm_;
+  absl::Time serve_after_;
 
   // What directives say.
   uint64_t term_ = 0;
-  v1::JobState state_ = v1::JOB_STATE_UNSPECIFIED;
+  v1::JobState state_of_job_ = v1::JOB_STATE_UNSPECIFIED;
   SegmentRules rules_;
   v1::Roster roster_;
   uint64_t granted_rounds_ = 0;
   absl::Status ended_;  // Not OK: what every call is answered with.
 
-  // Versions. The tip is the newest computed, `version_` the newest committed.
-  BlockPool blocks_;
-  std::vector<std::unique_ptr<Block>> slots_;
-  std::vector<absl::Span<float>> slot_spans_;
-  uint64_t version_ = 0;
-  BlockRef current_;
-  BlockRef previous_;  // version_ - 1; null at version 0.
-  uint64_t tip_version_ = 0;
-  BlockRef tip_;
-  std::deque<Unpublished> unpublished_;
-  uint64_t last_index_ = 0;
-  uint64_t committed_index_ = 0;
+  // Versions and what has made them. The tip is the newest computed, the version the newest
+  // committed.
+  std::unique_ptr<ReplicatedState> state_;
 
-  // sync: the round that starts from tip_version_, until it is reduced, and then until its norm is
-  // known. The norms of the newest reduced round stay: whoever settles a round at the last
-  // partition may need them from the first.
+  // sync: the round that starts from the tip, until it is reduced, then until its norm is known,
+  // then until enough copies are in sync.
   std::unique_ptr<Reduction> round_;
+  uint64_t round_pushes_ = 0;
   absl::optional<Update> awaiting_norm_;
-  std::vector<double> square_norms_;
-  uint64_t square_norms_version_ = 0;  // The version that round makes; 0: none.
+  absl::optional<Update> ready_;
+  // ssp, async.
+  std::deque<HeldPush> held_;
 
-  Dedupe dedupe_;
   // In order of arrival. The first examined_ of them are known to wait, unless there was progress:
   // a commit, a reduced round, another roster.
   std::vector<Parked> parked_;
   size_t examined_ = 0;
   bool has_progress_ = false;
-  Tally tally_;
   bool news_ = false;
 };
 

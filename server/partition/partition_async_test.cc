@@ -190,7 +190,7 @@ TEST_CASE("ssp: an uncommitted push ends no clock, nor does its repetition") {
   const uint64_t w2 = rig.Exchange(rig.Header("w2", 0, 0, 1), {1, 1});
   const uint64_t reader = rig.Pull({}, 1);
   for (const uint64_t call : {w1, w2, reader}) CHECK(rig.IsParked(call));
-  CHECK(rig.Report().waits(0).what() == "log entry 1 is not committed");
+  CHECK(rig.Report().waits(0).what() == "entry 1 is not committed");
 
   rig.CommitAll();
 
@@ -209,7 +209,7 @@ TEST_CASE("several uncommitted pushes build on each other and are published in o
   CHECK(rig.Newest() == std::vector<float>{0, 0});
 
   PartitionPrimary::Answers answers;
-  rig.partition().OnCommitted(1, &answers);
+  rig.partition().OnLogProgress(rig.now_, 1, &answers);
   REQUIRE(answers.size() == 1);
   CHECK(answers[0].call == first);
   CHECK(answers[0].parameters->floats()[0] == -1);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
+#include <memory>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -9,35 +11,6 @@
 
 namespace paceline {
 namespace {
-
-// Two of these are cut into two partitions on two servers' worth.
-constexpr uint64_t kElements = 20000;
-
-// A job with bare parameters in two partitions, both placed on server s1, incarnation 1.
-v1::JobDirective BareJob(const std::string& name) {
-  v1::JobDirective directive;
-  directive.set_job(name);
-  directive.set_state(v1::RUNNING);
-  v1::JobSpec* const spec = directive.mutable_spec();
-  spec->set_seed(1);
-  for (const std::string parameter : {"a", "b"}) {
-    v1::ParameterSpec* const added = spec->mutable_model()->add_parameters();
-    added->set_name(parameter);
-    added->add_shape(kElements);
-  }
-  *spec->mutable_optimizer() = SgdWith(1);
-  spec->mutable_fleet()->set_servers(2);
-  *directive.mutable_segment()->mutable_consistency() = SspSpec(0);
-  *directive.mutable_roster() = RosterOf(2);
-  for (uint32_t i = 0; i < 2; ++i) {
-    v1::PartitionPlacement* const placement = directive.add_placement();
-    placement->set_partition(i);
-    placement->set_term(1);
-    placement->set_server("s1");
-    placement->set_server_incarnation(1);
-  }
-  return directive;
-}
 
 v1::ServerSyncReply ReplyOf(std::vector<v1::JobDirective> jobs) {
   v1::ServerSyncReply reply;
@@ -49,18 +22,15 @@ v1::ServerSyncReply ReplyOf(std::vector<v1::JobDirective> jobs) {
   return reply;
 }
 
-v1::PartitionKey KeyOf(const std::string& job, uint32_t partition) {
-  v1::PartitionKey key;
-  key.set_job(job);
-  key.set_partition(partition);
-  key.set_term(1);
-  return key;
+PartitionHost::Options OptionsOf(std::function<void(absl::string_view)> complain) {
+  PartitionHost::Options options;
+  options.complain = std::move(complain);
+  return options;
 }
 
 struct Rig {
   Rig()
-      : host({LocalLog::Limits{},
-              [this](absl::string_view text) { complaints.push_back(std::string(text)); }},
+      : host(OptionsOf([this](absl::string_view text) { complaints.push_back(std::string(text)); }),
              [this](Answer answer) {
                absl::MutexLock lock(&mutex);
                answers.push_back(std::move(answer));
@@ -210,11 +180,13 @@ TEST_CASE(
   *sync.mutable_segment()->mutable_consistency() = SyncSpec();
   v1::JobDirective short_one = BareJob("job-3");
   short_one.mutable_placement()->RemoveLast();
+  v1::JobDirective late = BareJob("job-5");
+  late.set_state(v1::EVALUATING);
 
-  rig.Direct({wrong, sync, short_one, BareJob("job-4")});
-  rig.Direct({wrong, sync, short_one, BareJob("job-4")});
+  rig.Direct({wrong, sync, short_one, BareJob("job-4"), late});
+  rig.Direct({wrong, sync, short_one, BareJob("job-4"), late});
 
-  CHECK(rig.complaints.size() == 2 + 2 + 1);
+  CHECK(rig.complaints.size() == 2 + 2 + 1 + 2);
   CHECK(rig.host.Report(rig.now).size() == 2);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
 #include "server/partition/partition.h"
@@ -22,7 +23,7 @@ void PartitionPrimary::Refuse(uint64_t call, const v1::WorkerIdentity& worker,
     // CheckPush refuses ids that are too long to be repeated.
     absl::string_view name(worker.id());
     if (name.size() > kWorkerIdMax) name = "somebody";
-    if (tally_.Invalid(name, status.message())) news_ = true;
+    if (state_->tally().Invalid(name, status.message())) news_ = true;
   }
   answers->push_back({call, status, {}, nullptr});
 }
@@ -40,21 +41,24 @@ void PartitionPrimary::Park(Parked parked, Answers* answers) {
                       nullptr});
 }
 
-void PartitionPrimary::Reply(Answers* answers) {
+void PartitionPrimary::Reply(absl::Time now, Answers* answers) {
+  // The answers wait for the promise that no other primary serves; what comes meanwhile is
+  // examined then.
+  if (!log_->may_answer(now)) return;
   size_t from = std::exchange(has_progress_, false) ? 0 : examined_;
   // Clocks first: a repetition that is acknowledged may be what others wait for.
   for (size_t i = from; i < parked_.size(); ++i) {
     Parked& parked = parked_[i];
-    if (!parked.must_acknowledge || parked.committed_index > committed_index_) continue;
-    dedupe_.Acknowledged(parked.worker, parked.incarnation, parked.clock);
+    if (!parked.must_acknowledge || parked.committed_index > state_->committed_index()) continue;
+    state_->dedupe().Acknowledged(parked.worker, parked.incarnation, parked.clock);
     parked.must_acknowledge = false;
     from = 0;
   }
   absl::optional<SlowestMember> slowest;
-  if (rules_.is_ssp()) slowest = FindSlowest(roster_, dedupe_);
+  if (rules_.is_ssp()) slowest = FindSlowest(roster_, state_->dedupe());
   const auto is_answered = [&](const Parked& parked) {
     if (MustWait(parked, slowest)) return false;
-    if (parked.read_clock > 0) tally_.ReadAt(ReadLead(parked.read_clock, slowest));
+    if (parked.read_clock > 0) state_->tally().ReadAt(ReadLead(parked.read_clock, slowest));
     answers->push_back(AnswerTo(parked));
     return true;
   };
@@ -65,38 +69,41 @@ void PartitionPrimary::Reply(Answers* answers) {
 }
 
 bool PartitionPrimary::IsAwaitingNorm(const Parked& parked) const {
-  return awaiting_norm_.has_value() && parked.exact_version == tip_version_ + 1;
+  return awaiting_norm_.has_value() && parked.exact_version == state_->tip_version() + 1;
 }
 
 bool PartitionPrimary::MustWait(const Parked& parked,
                                 const absl::optional<SlowestMember>& slowest) const {
-  if (parked.committed_index > committed_index_) return true;
-  if (parked.exact_version > version_) return !IsAwaitingNorm(parked);
+  if (parked.committed_index > state_->committed_index()) return true;
+  if (parked.exact_version > state_->version()) return !IsAwaitingNorm(parked);
   return !AdmitRead(parked.read_clock, rules_.staleness(), slowest);
 }
 
 Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
   Answer answer;
   answer.call = parked.call;
-  answer.header.set_version(version_);
+  answer.header.set_version(state_->version());
   answer.header.set_duplicate(parked.is_duplicate);
   answer.header.set_staleness(parked.staleness);
   answer.header.set_dtype(v1::FLOAT32);
-  if (square_norms_version_ > 0 && parked.exact_version == square_norms_version_) {
-    answer.header.mutable_square_norms()->Add(square_norms_.begin(), square_norms_.end());
-  }
+  const auto add_norms = [&answer](const std::vector<double>& norms) {
+    answer.header.mutable_square_norms()->Add(norms.begin(), norms.end());
+  };
   if (IsAwaitingNorm(parked)) {
+    add_norms(awaiting_norm_->square_norms);
     answer.header.set_awaiting_norm(true);
     return answer;
   }
+  const uint64_t norms_of = state_->square_norms_version();
+  if (norms_of > 0 && parked.exact_version == norms_of) add_norms(state_->square_norms());
   if (!parked.want_parameters) return answer;
-  const uint64_t version = parked.exact_version.value_or(version_);
-  answer.parameters = Kept(version);
+  const uint64_t version = parked.exact_version.value_or(state_->version());
+  answer.parameters = state_->Kept(version);
   if (answer.parameters == nullptr) {
     return {parked.call,
             absl::AbortedError(absl::StrCat("version ", version,
-                                            " is gone; this partition is at version ", version_,
-                                            " and keeps the one before it")),
+                                            " is gone; this partition is at version ",
+                                            state_->version(), " and keeps the one before it")),
             {},
             nullptr};
   }
@@ -104,21 +111,21 @@ Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
   return answer;
 }
 
-BlockRef PartitionPrimary::Kept(uint64_t version) const {
-  if (version == version_) return current_;
-  return version + 1 == version_ ? previous_ : nullptr;
-}
-
 void PartitionPrimary::OnCancel(uint64_t call) {
   parked_.erase(std::remove_if(parked_.begin(), parked_.end(),
                                [call](const Parked& parked) { return parked.call == call; }),
                 parked_.end());
-  examined_ = parked_.size();
+  examined_ = 0;
+  held_.erase(std::remove_if(held_.begin(), held_.end(),
+                             [call](const HeldPush& held) { return held.call == call; }),
+              held_.end());
 }
 
 void PartitionPrimary::AnswerAllParked(const absl::Status& status, Answers* answers) {
   for (const Parked& parked : parked_) answers->push_back({parked.call, status, {}, nullptr});
+  for (const HeldPush& held : held_) answers->push_back({held.call, status, {}, nullptr});
   parked_.clear();
+  held_.clear();
   examined_ = 0;
 }
 
@@ -127,8 +134,14 @@ void PartitionPrimary::End(const absl::Status& reason, Answers* answers) {
   AnswerAllParked(ended_, answers);
 }
 
-absl::Status PartitionPrimary::OnDirective(const v1::JobDirective& directive, uint64_t term,
-                                           Answers* answers) {
+std::unique_ptr<ReplicatedState> PartitionPrimary::StepDown(const absl::Status& reason,
+                                                            Answers* answers) {
+  End(reason, answers);
+  return std::move(state_);
+}
+
+absl::Status PartitionPrimary::OnDirective(absl::Time now, const v1::JobDirective& directive,
+                                           uint64_t term, Answers* answers) {
   if (!ended_.ok() || term < term_) return absl::OkStatus();
   if (term > term_) {
     term_ = term;
@@ -139,30 +152,34 @@ absl::Status PartitionPrimary::OnDirective(const v1::JobDirective& directive, ui
   }
   if (directive.segment().index() < rules_.index()) return absl::OkStatus();
   RETURN_IF_ERROR(FollowSegment(directive.segment(), answers));
-  state_ = directive.state();
+  state_of_job_ = directive.state();
   granted_rounds_ = directive.granted_rounds();
-  FollowRoster(directive.roster(), answers);
+  FollowRoster(directive.roster());
+  Reply(now, answers);
   return absl::OkStatus();
 }
 
 absl::Status PartitionPrimary::FollowSegment(const v1::Segment& segment, Answers* answers) {
   if (segment.index() == rules_.index()) return absl::OkStatus();
-  const ShardSet& applied = dedupe_.applied();
+  // The cut is committed, or it would not be one. A new primary may hear that later.
+  const ShardSet& appended = state_->dedupe().appended();
   const bool is_at_cut =
-      rules_.is_bare() || (version_ == segment.first_version() &&
-                           applied.below() == segment.first_shard() && applied.extents().empty());
-  if (!is_at_cut || !unpublished_.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "segment ", segment.index(), " starts at version ", segment.first_version(),
-        " and data shard ", segment.first_shard(), "; partition ", spec_.partition, " of ",
-        spec_.job, " is at version ", version_, " (", tip_version_, " in the log), with all below ",
-        applied.below(), " and ", applied.extents().size(), " extents above it applied"));
+      rules_.is_bare() || (state_->tip_version() == segment.first_version() &&
+                           appended.below() == segment.first_shard() && appended.extents().empty());
+  if (!is_at_cut) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("segment ", segment.index(), " starts at version ", segment.first_version(),
+                     " and data shard ", segment.first_shard(), "; partition ", spec_.partition,
+                     " of ", spec_.job, " is at version ", state_->version(), " (",
+                     state_->tip_version(), " in the log), with all below ", appended.below(),
+                     " and ", appended.extents().size(), " extents above it applied"));
   }
   ASSIGN_OR_RETURN(rules_, SegmentRules::Create(segment, spec_.work));
   // Nothing that was begun beyond the cut counts.
   round_.reset();
+  round_pushes_ = 0;
   awaiting_norm_.reset();
-  square_norms_version_ = 0;
+  ready_.reset();
   AnswerAllParked(
       absl::FailedPreconditionError(absl::StrCat("partition ", spec_.partition, " of ", spec_.job,
                                                  " is now in segment ", segment.index())),
@@ -170,55 +187,87 @@ absl::Status PartitionPrimary::FollowSegment(const v1::Segment& segment, Answers
   return absl::OkStatus();
 }
 
-void PartitionPrimary::FollowRoster(const v1::Roster& roster, Answers* answers) {
+void PartitionPrimary::FollowRoster(const v1::Roster& roster) {
   if (roster.version() <= roster_.version()) return;
   roster_ = roster;
   for (const v1::RosterMember& member : roster.members()) {
     // One that does not fit in the table is met when it pushes, and told so.
-    dedupe_.Meet(member.worker().id(), member.worker().incarnation()).IgnoreError();
+    state_->dedupe().Meet(member.worker().id(), member.worker().incarnation()).IgnoreError();
   }
   has_progress_ = true;
-  Reply(answers);
 }
 
-WaitReason PartitionPrimary::WhyParked(const Parked& parked) const {
-  if (parked.committed_index > committed_index_) {
-    return {absl::StrCat("log entry ", parked.committed_index, " is not committed"), {}};
-  }
-  if (parked.exact_version.has_value()) {
-    const absl::optional<WorkPlan::Run> run = rules_.RoundAt(version_);
-    if (*parked.exact_version != version_ + 1 || !run.has_value() || tip_version_ != version_) {
+WaitReason PartitionPrimary::WhyParked(absl::Time now, const Parked& parked) const {
+  const uint64_t committed = state_->committed_index();
+  if (parked.committed_index > committed) return WhyNotCommitted(parked.committed_index);
+  const uint64_t version = state_->version();
+  if (parked.exact_version > version) {
+    const uint64_t behind = *parked.exact_version - version;
+    // Each entry makes one version.
+    if (*parked.exact_version <= state_->tip_version()) return WhyNotCommitted(committed + behind);
+    if (ready_.has_value() && *parked.exact_version == state_->tip_version() + 1) {
+      return WhyNotInSync();
+    }
+    const absl::optional<WorkPlan::Run> run = rules_.RoundAt(version);
+    if (behind != 1 || !run.has_value()) {
       return {absl::StrCat("version ", *parked.exact_version), {}};
     }
-    const std::vector<LeafRun> missing =
-        round_ == nullptr ? std::vector<LeafRun>{{0, run->count}} : round_->Missing();
-    return WaitForRound(version_, *run, missing, roster_);
+    if (!IsAwaitingNorm(parked)) {
+      const std::vector<LeafRun> missing =
+          round_ == nullptr ? std::vector<LeafRun>{{0, run->count}} : round_->Missing();
+      return WaitForRound(version, *run, missing, roster_);
+    }
+  } else if (!parked.exact_version.has_value() &&
+             !AdmitRead(parked.read_clock, rules_.staleness(),
+                        FindSlowest(roster_, state_->dedupe()))) {
+    return WaitForClock(parked.read_clock, rules_.staleness(), roster_, state_->dedupe());
   }
-  return WaitForClock(parked.read_clock, rules_.staleness(), roster_, dedupe_);
+  return WhyNotPromised(now);
+}
+
+WaitReason PartitionPrimary::WhyNotInSync() const {
+  return {absl::StrCat(log_->min_in_sync(), " copies in sync; ", log_->copies_in_sync(),
+                       log_->copies_in_sync() == 1 ? " is" : " are"),
+          {}};
+}
+
+WaitReason PartitionPrimary::WhyNotCommitted(uint64_t index) const {
+  std::vector<std::string> servers = log_->Awaited(index);
+  if (servers.empty()) return {absl::StrCat("entry ", index, " is not committed"), {}};
+  const bool is_one = servers.size() == 1;
+  std::string what =
+      absl::StrCat("entry ", index, is_one ? ": copy on " : ": copies on ",
+                   absl::StrJoin(servers, ", "), is_one ? " has" : " have", " not acknowledged it");
+  return {std::move(what), std::move(servers)};
+}
+
+WaitReason PartitionPrimary::WhyNotPromised(absl::Time now) const {
+  std::vector<std::string> servers = log_->Unpromised(now);
+  std::string what = absl::StrCat("the promise of ", absl::StrJoin(servers, ", "),
+                                  " that no other primary serves");
+  return {std::move(what), std::move(servers)};
 }
 
 v1::PartitionReport PartitionPrimary::Report(absl::Time now) const {
   v1::PartitionReport report;
-  report.set_job(spec_.job);
-  report.set_partition(spec_.partition);
+  state_->FillIn(&report);
+  state_->tally().FillInLocal(&report);
   report.set_term(term_);
   report.set_segment(rules_.index());
-  report.set_version(version_);
-  report.set_applied_below(dedupe_.applied().below());
-  for (const ShardExtent& extent : dedupe_.applied().extents()) {
-    v1::ShardExtent* const applied = report.add_applied();
-    applied->set_first(extent.first);
-    applied->set_count(extent.count);
-  }
-  tally_.FillIn(&report);
-  for (const Parked& parked : parked_) {
-    if (report.waits_size() == kWaitsReportedMax) break;
-    WaitReason reason = WhyParked(parked);
+  const auto add = [&](const std::string& worker, absl::Time since, WaitReason reason) {
     v1::Wait* const wait = report.add_waits();
-    wait->set_worker(parked.worker);
+    wait->set_worker(worker);
     wait->set_what(std::move(reason.what));
     for (std::string& name : reason.on) wait->add_on(std::move(name));
-    wait->set_seconds(absl::ToDoubleSeconds(now - parked.since));
+    wait->set_seconds(absl::ToDoubleSeconds(now - since));
+  };
+  for (const Parked& parked : parked_) {
+    if (report.waits_size() == kWaitsReportedMax) break;
+    add(parked.worker, parked.since, WhyParked(now, parked));
+  }
+  for (const HeldPush& held : held_) {
+    if (report.waits_size() == kWaitsReportedMax) break;
+    add(held.header.worker().id(), held.since, WhyNotInSync());
   }
   return report;
 }

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/job/round_plan.h"
+#include "common/job/job_work.h"
 
 namespace paceline {
 namespace {
@@ -22,7 +22,7 @@ absl::StatusOr<WorkShape> WorkOf(const v1::JobSpec& spec, const v1::DatasetFacts
                      ", shards_per_round ", train.shards_per_round(), ", shards_per_push ",
                      train.shards_per_push(), "; each must be at least 1"));
   }
-  work.shards_per_epoch = ShardsPerEpoch(facts.train_samples(), spec.data().shard_samples());
+  work.shards_per_epoch = ShardsPerEpoch(spec, facts);
   // Room for the ordinals' own arithmetic.
   if (work.shards_per_epoch > std::numeric_limits<uint64_t>::max() / 2 / train.epochs()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -44,7 +44,7 @@ absl::StatusOr<JobLayout> LayoutOf(const v1::JobDirective& directive) {
   JobLayout layout;
   layout.seed = spec.seed();
   ASSIGN_OR_RETURN(layout.parameters, ParametersOf(spec, directive.facts()));
-  layout.partitions = PartitionsOf(layout.parameters, spec.fleet().servers(),
+  layout.partitions = PartitionsOf(layout.parameters, LayoutServers(spec.fleet()),
                                    KeepsParametersWhole(spec.optimizer()));
   if (layout.partitions.size() != static_cast<size_t>(directive.placement_size())) {
     return absl::InvalidArgumentError(

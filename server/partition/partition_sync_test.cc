@@ -377,27 +377,5 @@ TEST_CASE("a message of another term, segment or incarnation is refused and chan
   CHECK(rig.Report().term() == 2);
 }
 
-TEST_CASE("a partition cannot begin in the middle of a job") {
-  PartitionSpec spec;
-  spec.optimizer = SgdWith(1);
-  spec.segment_elements = {2};
-  spec.elements = 2;
-  v1::JobDirective directive;
-  directive.set_state(v1::RUNNING);
-  *directive.mutable_segment()->mutable_consistency() = AsyncSpec();
-  const auto create = [&] {
-    return PartitionPrimary::Create(spec, directive, 1, std::make_shared<Block>(2),
-                                    std::make_unique<LocalLog>(LocalLog::Limits{}))
-        .status();
-  };
-  REQUIRE(create().ok());
-
-  directive.mutable_segment()->set_first_version(3);
-  CHECK(absl::IsFailedPrecondition(create()));
-  directive.mutable_segment()->set_first_version(0);
-  directive.set_state(v1::EVALUATING);
-  CHECK(absl::IsFailedPrecondition(create()));
-}
-
 }  // namespace
 }  // namespace paceline

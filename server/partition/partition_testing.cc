@@ -6,9 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/tensor/block.h"
+#include "server/partition/replicated_state.h"
 
 namespace paceline {
 namespace {
+
+// Two of these are cut into two partitions on two servers' worth.
+constexpr uint64_t kBareElements = 20000;
 
 // Keeps every entry; commits at once or never by itself.
 class TestLog final : public ReplicaLog {
@@ -16,11 +20,16 @@ class TestLog final : public ReplicaLog {
   TestLog(std::shared_ptr<std::vector<LogEntry>> entries, bool commits_at_once)
       : entries_(std::move(entries)), commits_at_once_(commits_at_once) {}
 
-  uint64_t Append(LogEntry entry) override {
+  uint64_t Append(absl::Time /*now*/, LogEntry entry) override {
     PACELINE_CHECK(entry.index == entries_->size() + 1);
     entries_->push_back(std::move(entry));
     return commits_at_once_ ? entries_->size() : 0;
   }
+  uint32_t copies_in_sync() const override { return 1; }
+  uint32_t min_in_sync() const override { return 1; }
+  bool may_answer(absl::Time /*now*/) const override { return true; }
+  std::vector<std::string> Awaited(uint64_t /*index*/) const override { return {}; }
+  std::vector<std::string> Unpromised(absl::Time /*now*/) const override { return {}; }
 
  private:
   const std::shared_ptr<std::vector<LogEntry>> entries_;
@@ -77,6 +86,39 @@ v1::Roster RosterOf(uint32_t members, uint64_t version) {
   return roster;
 }
 
+v1::JobDirective BareJob(const std::string& name) {
+  v1::JobDirective directive;
+  directive.set_job(name);
+  directive.set_state(v1::RUNNING);
+  v1::JobSpec* const spec = directive.mutable_spec();
+  spec->set_seed(1);
+  for (const std::string parameter : {"a", "b"}) {
+    v1::ParameterSpec* const added = spec->mutable_model()->add_parameters();
+    added->set_name(parameter);
+    added->add_shape(kBareElements);
+  }
+  *spec->mutable_optimizer() = SgdWith(1);
+  spec->mutable_fleet()->set_servers(2);
+  *directive.mutable_segment()->mutable_consistency() = SspSpec(0);
+  *directive.mutable_roster() = RosterOf(2);
+  for (uint32_t i = 0; i < 2; ++i) {
+    v1::PartitionPlacement* const placement = directive.add_placement();
+    placement->set_partition(i);
+    placement->set_term(1);
+    placement->set_server("s1");
+    placement->set_server_incarnation(1);
+  }
+  return directive;
+}
+
+v1::PartitionKey KeyOf(const std::string& job, uint32_t partition, uint64_t term) {
+  v1::PartitionKey key;
+  key.set_job(job);
+  key.set_partition(partition);
+  key.set_term(term);
+  return key;
+}
+
 PartitionRig::PartitionRig(const RigOptions& options)
     : entries_(std::make_shared<std::vector<LogEntry>>()) {
   PartitionSpec spec;
@@ -92,8 +134,10 @@ PartitionRig::PartitionRig(const RigOptions& options)
   directive_.set_granted_rounds(1000);
   auto initial = std::make_shared<Block>(spec.elements);
   std::fill(initial->floats().begin(), initial->floats().end(), 0.0f);
+  auto shape = StateShape::Create(spec, 256);
+  PACELINE_CHECK(shape.ok());
   auto partition =
-      PartitionPrimary::Create(spec, directive_, 1, std::move(initial),
+      PartitionPrimary::Create(directive_, 1, ReplicatedState::FromSeed(*shape, std::move(initial)),
                                std::make_unique<TestLog>(entries_, options.commits_at_once));
   PACELINE_CHECK(partition.ok());
   partition_ = *std::move(partition);
@@ -172,14 +216,14 @@ uint64_t PartitionRig::Settle(uint64_t clock, double total_square_norm) {
 
 absl::Status PartitionRig::Direct(uint64_t term) {
   PartitionPrimary::Answers answers;
-  const absl::Status status = partition_->OnDirective(directive_, term, &answers);
+  const absl::Status status = partition_->OnDirective(now_, directive_, term, &answers);
   Take(std::move(answers));
   return status;
 }
 
 void PartitionRig::CommitAll() {
   PartitionPrimary::Answers answers;
-  partition_->OnCommitted(entries_->size(), &answers);
+  partition_->OnLogProgress(now_, entries_->size(), &answers);
   Take(std::move(answers));
 }
 

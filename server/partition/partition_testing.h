@@ -36,6 +36,11 @@ v1::OptimizerSpec SgdWith(float learning_rate);
 v1::Roster RosterOf(uint32_t members, uint64_t version = 1);
 v1::WorkerIdentity WorkerOf(const std::string& id, uint64_t incarnation = 1);
 
+// A running job with bare parameters in two partitions, both placed on server s1, incarnation 1.
+v1::JobDirective BareJob(const std::string& name);
+// For a call about one of its partitions.
+v1::PartitionKey KeyOf(const std::string& job, uint32_t partition, uint64_t term = 1);
+
 struct RigOptions {
   WorkShape work;  // Bare parameters by default.
   v1::ConsistencySpec consistency = AsyncSpec();

@@ -19,15 +19,32 @@ size_t Bucket(uint64_t staleness) {
 
 }  // namespace
 
-void Tally::Taken(uint64_t staleness) {
-  ++taken_;
-  const size_t bucket = Bucket(staleness);
-  if (staleness_.size() <= bucket) staleness_.resize(bucket + 1);
-  ++staleness_[bucket];
-  staleness_max_ = std::max(staleness_max_, staleness);
+absl::StatusOr<Tally> Tally::Restore(uint64_t shards_per_epoch, const v1::PartitionReport& report) {
+  if (static_cast<size_t>(report.staleness_size()) > Bucket(~uint64_t{0}) + 1 ||
+      static_cast<size_t>(report.epochs_size()) > kEpochsKept) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a tally of ", report.staleness_size(), " buckets of staleness and ", report.epochs_size(),
+        " epochs; at most ", Bucket(~uint64_t{0}) + 1, " and ", kEpochsKept, " can be"));
+  }
+  Tally tally(shards_per_epoch);
+  tally.samples_ = report.samples();
+  tally.loss_sum_ = report.loss_sum();
+  tally.correct_ = report.correct();
+  tally.staleness_.assign(report.staleness().begin(), report.staleness().end());
+  tally.staleness_max_ = report.staleness_max();
+  tally.pushes_ = report.pushes_applied();
+  tally.damped_ = report.pushes_damped();
+  for (const v1::EpochTally& epoch : report.epochs()) tally.epochs_[epoch.epoch()] = epoch;
+  return tally;
 }
 
 void Tally::Applied(const LogEntry& entry) {
+  pushes_ += entry.pushes;
+  if (entry.damped) ++damped_;
+  const size_t bucket = Bucket(entry.staleness);
+  if (staleness_.size() <= bucket) staleness_.resize(bucket + 1);
+  staleness_[bucket] += entry.pushes;
+  staleness_max_ = std::max(staleness_max_, entry.staleness);
   samples_ += entry.samples;
   loss_sum_ += entry.loss_sum;
   correct_ += entry.correct;
@@ -52,20 +69,23 @@ bool Tally::Invalid(absl::string_view worker, absl::string_view message) {
 
 void Tally::ReadAt(uint64_t lead) { lead_max_ = std::max(lead_max_, lead); }
 
-void Tally::FillIn(v1::PartitionReport* report) const {
+void Tally::FillInEntries(v1::PartitionReport* report) const {
   report->set_samples(samples_);
   report->set_loss_sum(loss_sum_);
   report->set_correct(correct_);
   for (const uint64_t count : staleness_) report->add_staleness(count);
   report->set_staleness_max(staleness_max_);
-  report->set_pushes_applied(taken_);
+  report->set_pushes_applied(pushes_);
+  report->set_pushes_damped(damped_);
+  for (const auto& [number, epoch] : epochs_) *report->add_epochs() = epoch;
+}
+
+void Tally::FillInLocal(v1::PartitionReport* report) const {
   report->set_pushes_duplicate(duplicate_);
   report->set_pushes_refused_stale(refused_stale_);
-  report->set_pushes_damped(damped_);
   report->set_pushes_invalid(invalid_);
   report->set_last_invalid(last_invalid_);
   report->set_lead_max(lead_max_);
-  for (const auto& [number, epoch] : epochs_) *report->add_epochs() = epoch;
 }
 
 }  // namespace paceline

@@ -2,10 +2,10 @@
 //
 // Shapes   An entry's gradient is elements [gradient_begin, gradient_begin + n) of its block, n the
 //          partition's elements.
-// Units    Indices count from 1 without gaps; an entry is committed when every in-sync replica has
+// Units    Indices count from 1 without gaps; an entry is committed when every copy that counts has
 //          it, and then so are all before it.
 // Threads  One object, one thread at a time.
-// Source   docs/protocol.md, "What makes a push count once".
+// Source   docs/protocol.md, "What makes a push count once", "Replication".
 //
 // The log carries records, it does not read them: what an entry means is server/partition's
 // business.
@@ -14,10 +14,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/tensor/block.h"
 
 namespace paceline {
@@ -58,9 +58,21 @@ struct LogEntry {
   double loss_sum = 0;
   uint64_t correct = 0;
   uint64_t staleness = 0;
+  // Pushes that were taken into it; 1 for kPush.
+  uint64_t pushes = 1;
+  bool damped = false;
+  // kRound with clip_global_norm: the squared norm of each block of the merged gradient.
+  std::vector<double> square_norms;
 };
 
-// Where a partition's primary writes its entries.
+// What a log keeps of committed entries for backups that are behind.
+struct LogLimits {
+  size_t entries_max = 65536;
+  // Bytes of the gradients' whole blocks.
+  size_t bytes_max = size_t{256} << 20;
+};
+
+// Where a partition's primary writes its entries, and what it may do just now.
 class ReplicaLog {
  public:
   virtual ~ReplicaLog() = default;
@@ -68,34 +80,20 @@ class ReplicaLog {
   // Takes the entry, whose index is the last one's plus one. Returns the index up to which entries
   // are committed now; when that grows later, whoever drives the replication tells the partition
   // (PartitionPrimary::OnCommitted), never from inside this call.
-  virtual uint64_t Append(LogEntry entry) = 0;
-};
+  virtual uint64_t Append(absl::Time now, LogEntry entry) = 0;
 
-// The log of a partition with one replica: an entry is committed as soon as it is here. The newest
-// entries are kept, bounded, so that they can be shipped to a backup.
-class LocalLog final : public ReplicaLog {
- public:
-  struct Limits {
-    size_t entries_max = 8;
-    // Bytes of the gradients' whole blocks.
-    size_t bytes_max = size_t{8} << 20;
-  };
+  // Copies in sync, this one included, and how many there must be for anything to be appended.
+  virtual uint32_t copies_in_sync() const = 0;
+  virtual uint32_t min_in_sync() const = 0;
+  bool may_append() const { return copies_in_sync() >= min_in_sync(); }
 
-  explicit LocalLog(Limits limits);
+  // Whether no later primary can be serving yet, so that what is read here is the newest.
+  virtual bool may_answer(absl::Time now) const = 0;
 
-  uint64_t Append(LogEntry entry) override;
-
-  // The entries kept, ascending; none if the newest alone is over the limit.
-  const std::deque<LogEntry>& entries() const { return entries_; }
-  size_t bytes() const { return bytes_; }
-
- private:
-  void Truncate();
-
-  const Limits limits_;
-  std::deque<LogEntry> entries_;
-  size_t bytes_ = 0;
-  uint64_t last_index_ = 0;
+  // The servers of the copies that count and have not acknowledged the entry `index`; and of those
+  // whose promise may_answer is waiting for.
+  virtual std::vector<std::string> Awaited(uint64_t index) const = 0;
+  virtual std::vector<std::string> Unpromised(absl::Time now) const = 0;
 };
 
 }  // namespace paceline
