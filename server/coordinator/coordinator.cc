@@ -23,6 +23,11 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(CoordinatorOpti
                      " and sync_interval ", absl::FormatDuration(options.sync_interval),
                      "; wanted a lease longer than the interval, and that at least 1ms"));
   }
+  if (options.suspect_lease <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("coordinator: suspect_lease is ", absl::FormatDuration(options.suspect_lease),
+                     "; wanted more than 0"));
+  }
   ASSIGN_OR_RETURN(Records records, Records::Load(store));
   auto fleet = std::make_unique<Fleet>(std::move(options), std::move(records), now);
   return std::unique_ptr<Coordinator>(new Coordinator(std::move(fleet)));
@@ -71,6 +76,24 @@ void Coordinator::OnListEvents(absl::Time now, uint64_t call,
 
 void Coordinator::OnDescribeFleet(absl::Time now, uint64_t call, const v1::DescribeFleetRequest&) {
   fleet_->OnDescribeFleet(now, call);
+}
+
+void Coordinator::OnDrainServer(absl::Time now, uint64_t call,
+                                const v1::DrainServerRequest& request) {
+  fleet_->OnDrainServer(now, call, request);
+}
+
+void Coordinator::OnRebalance(absl::Time now, uint64_t call, const v1::RebalanceRequest& request) {
+  fleet_->OnRebalance(now, call, request);
+}
+
+void Coordinator::OnScaleJob(absl::Time now, uint64_t call, const v1::ScaleJobRequest& request) {
+  fleet_->OnScaleJob(now, call, request);
+}
+
+void Coordinator::OnTakeCheckpoint(absl::Time now, uint64_t call,
+                                   const v1::TakeCheckpointRequest& request) {
+  fleet_->OnTakeCheckpoint(now, call, request);
 }
 
 void Coordinator::OnCancel(uint64_t call) { fleet_->OnCancel(call); }

@@ -34,6 +34,9 @@ struct CoordinatorOptions {
   std::string release;  // Workers and servers of another are refused. Required.
   absl::Duration lease = absl::Seconds(2);                 // Longer than sync_interval.
   absl::Duration sync_interval = absl::Milliseconds(200);  // At least 1 ms.
+  // What a server has left to sync once more when its waiting sync was cancelled (OnCancel), as
+  // when its process dies. Positive; more than `lease` counts as `lease`.
+  absl::Duration suspect_lease = absl::Milliseconds(600);
   size_t ended_jobs_kept = 16;
   size_t events_kept = 10000;
 
@@ -47,6 +50,7 @@ struct CoordinatorOptions {
   size_t calls_max = 100000;     // Parked at once.
   size_t evaluations_max = 100000;      // Kept per job.
   size_t partitions_max = 1u << 16;     // Of one job.
+  size_t copies_max = 1u << 17;         // Of all partitions of one job together.
 };
 
 // The answer to one call. With an error status there is no message.
@@ -55,7 +59,8 @@ struct Reply {
   absl::Status status;
   std::variant<std::monostate, v1::WorkerSyncReply, v1::ServerSyncReply, v1::LeaseReply,
                v1::SubmitJobReply, v1::JobStatus, v1::ListJobsReply, v1::CancelJobReply,
-               v1::SetConsistencyReply, v1::ListEventsReply, v1::FleetStatus>
+               v1::SetConsistencyReply, v1::ListEventsReply, v1::FleetStatus, v1::DrainServerReply,
+               v1::RebalanceReply, v1::ScaleJobReply, v1::TakeCheckpointReply>
       message;
 };
 
@@ -80,8 +85,13 @@ class Coordinator {
   void OnSetConsistency(absl::Time now, uint64_t call, const v1::SetConsistencyRequest& request);
   void OnListEvents(absl::Time now, uint64_t call, const v1::ListEventsRequest& request);
   void OnDescribeFleet(absl::Time now, uint64_t call, const v1::DescribeFleetRequest& request);
+  void OnDrainServer(absl::Time now, uint64_t call, const v1::DrainServerRequest& request);
+  void OnRebalance(absl::Time now, uint64_t call, const v1::RebalanceRequest& request);
+  void OnScaleJob(absl::Time now, uint64_t call, const v1::ScaleJobRequest& request);
+  void OnTakeCheckpoint(absl::Time now, uint64_t call, const v1::TakeCheckpointRequest& request);
 
-  // The caller of `call` has gone away: it needs no answer. A call that was answered is ignored.
+  // The caller of `call` has gone away: it needs no answer. A call that was answered is ignored. A
+  // server whose waiting sync this was has `suspect_lease` left from the latest time seen.
   void OnCancel(uint64_t call);
 
   // Ends what time ends: leases, intervals. Calling it early or late is harmless.

@@ -18,6 +18,10 @@ bool AppliedMarks::Has(uint64_t ordinal) const {
   return above != end_of_.begin() && ordinal < std::prev(above)->second;
 }
 
+uint64_t AppliedMarks::end() const {
+  return end_of_.empty() ? below_ : std::max(below_, end_of_.rbegin()->second);
+}
+
 DataShards::DataShards(WorkPlan plan, uint64_t granted_below)
     : plan_(plan), next_(std::min(granted_below, plan.size())), limit_(plan.size()) {}
 
@@ -32,19 +36,30 @@ bool DataShards::IsDone(uint64_t run, const std::vector<AppliedMarks>& partition
                      [ordinal](const AppliedMarks& marks) { return marks.Has(ordinal); });
 }
 
+// Whoever holds the runs of an earlier coordinator's grants, or those that a checkpoint has heard
+// of, is not known.
+void DataShards::Orphan(const std::vector<AppliedMarks>& partitions) {
+  if (plan_.size() == 0) return;
+  const WorkPlan::Run last = plan_.At(plan_.size() - 1);
+  const uint64_t first = plan_.At(0).first_ordinal;
+  const auto runs_before = [&](uint64_t ordinal) {
+    if (ordinal >= last.first_ordinal + last.count) return plan_.size();
+    return ordinal <= first ? 0 : plan_.IndexOf(ordinal);
+  };
+  uint64_t below = partitions[0].below();
+  for (const AppliedMarks& marks : partitions) {
+    below = std::min(below, marks.below());
+    const uint64_t end = marks.end();
+    if (end > first) next_ = std::max(next_, std::min(limit_, runs_before(end - 1) + 1));
+  }
+  for (uint64_t run = runs_before(below); run < next_; ++run) orphans_.insert(run);
+}
+
 void DataShards::Update(const std::vector<AppliedMarks>& partitions) {
   PACELINE_CHECK(!partitions.empty());
   if (!updated_) {
-    // Whoever holds the runs of an earlier coordinator's grants is not known.
     updated_ = true;
-    uint64_t run = 0;
-    uint64_t below = partitions[0].below();
-    for (const AppliedMarks& marks : partitions) below = std::min(below, marks.below());
-    if (next_ > 0 && below > plan_.At(0).first_ordinal) {
-      const WorkPlan::Run last = plan_.At(plan_.size() - 1);
-      run = below >= last.first_ordinal + last.count ? plan_.size() : plan_.IndexOf(below);
-    }
-    for (; run < next_; ++run) orphans_.insert(run);
+    Orphan(partitions);
   }
   for (auto it = orphans_.begin(); it != orphans_.end();) {
     it = IsDone(*it, partitions) ? orphans_.erase(it) : std::next(it);

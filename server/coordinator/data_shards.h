@@ -30,6 +30,9 @@ class AppliedMarks {
   bool Has(uint64_t ordinal) const;
   uint64_t below() const { return below_; }
 
+  // All that is applied is below it.
+  uint64_t end() const;
+
  private:
   uint64_t below_ = 0;
   std::map<uint64_t, uint64_t> end_of_;  // By the extent's first ordinal.
@@ -37,7 +40,8 @@ class AppliedMarks {
 
 class DataShards {
  public:
-  // Runs of `plan` below `granted_below` may have been granted by an earlier coordinator.
+  // Runs of `plan` below `granted_below` may have been granted by an earlier coordinator, as those
+  // have been that a partition has applied when Update is first called.
   DataShards(WorkPlan plan, uint64_t granted_below);
 
   // Runs at or above `limit` are not granted; a change of mode lowers it from size().
@@ -77,6 +81,7 @@ class DataShards {
     absl::Time since;
   };
 
+  void Orphan(const std::vector<AppliedMarks>& partitions);
   bool IsDone(uint64_t run, const std::vector<AppliedMarks>& partitions) const;
 
   WorkPlan plan_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/coordinator/roster.h"
+#include "server/coordinator/work.h"
 
 namespace paceline {
 namespace {
@@ -48,6 +49,7 @@ Coordinator::Fleet::Fleet(CoordinatorOptions options, Records records, absl::Tim
       workers_[member.worker().id()].jobs.insert(number);
     }
     if (record.state() != v1::WAITING) BuildWork(&job);
+    BuildOrder(&job, FirstOfLife(records_.coordinator().lives()));
     Mark(number);
   }
   for (const auto& [id, record] : records_.workers()) {
@@ -102,7 +104,12 @@ void Coordinator::Fleet::OnCancel(uint64_t call) {
   const std::optional<ParkedCall> parked = parked_.Take(call);
   if (!parked.has_value()) return;
   if (parked->kind == ParkedCall::Kind::kWorkerSync) workers_.at(parked->who).parked.reset();
-  if (parked->kind == ParkedCall::Kind::kServerSync) servers_.at(parked->who).parked.reset();
+  if (parked->kind == ParkedCall::Kind::kServerSync) {
+    Server& server = servers_.at(parked->who);
+    server.parked.reset();
+    server.suspected = true;
+    server_leases_.Shorten(parked->who, now_ + options_.suspect_lease);
+  }
   if (parked->kind != ParkedCall::Kind::kLease) return;
   if (Job* job = FindJob(parked->job); job != nullptr) job->lease_calls.erase(parked->who);
 }
@@ -135,11 +142,13 @@ void Coordinator::Fleet::ChangeWorkers(const Job& job) {
   for (const std::string& id : clients->second) ChangeWorker(id);
 }
 
+void Coordinator::Fleet::ChangeHolders(const state::JobRecord& record) {
+  for (const std::string& id : HoldersOf(record)) ChangeServer(id);
+}
+
 void Coordinator::Fleet::ChangeAll(const Job& job) {
   ChangeWorkers(job);
-  std::set<std::string> holders;
-  for (const v1::PartitionPlacement& p : RecordOf(job).placement()) holders.insert(p.server());
-  for (const std::string& id : holders) ChangeServer(id);
+  ChangeHolders(RecordOf(job));
 }
 
 const state::JobRecord* Coordinator::Fleet::FindRecord(const std::string& name) const {
@@ -246,12 +255,16 @@ void Coordinator::Fleet::AnswerDue() {
 
 absl::Status Coordinator::Fleet::ExpireLeases() {
   Edit edit(&records_);
+  std::map<std::string, std::string> lost;
   for (const std::string& id : server_leases_.Expired(now_)) {
-    const absl::Duration silence = now_ - servers_.at(id).last_sync;
-    const std::string why = absl::StrCat("server ", id, " expired: no sync for ",
-                                         absl::FormatDuration(silence));
-    DetachServer(&edit, id, why);
-    edit.Then([this, id, why] { Emit("", EventKind::kServerExpired, id, why); });
+    const Server& server = servers_.at(id);
+    lost[id] = absl::StrCat("server ", id, " expired: ",
+                            server.suspected ? "its connection broke and " : "", "no sync for ",
+                            absl::FormatDuration(now_ - server.last_sync));
+  }
+  if (!lost.empty()) DetachServers(&edit, lost);
+  for (const auto& [id, why] : lost) {
+    edit.Then([this, id = id, why = why] { Emit("", EventKind::kServerExpired, id, why); });
   }
   for (const std::string& id : worker_leases_.Expired(now_)) {
     const absl::Duration silence = now_ - workers_.at(id).last_sync;
@@ -276,7 +289,7 @@ absl::Status Coordinator::Fleet::DropEnded() {
     edit.Then([this, record] {
       number_of_.erase(record.job());
       submission_.erase(record.submission_id());
-      for (const v1::PartitionPlacement& p : record.placement()) ChangeServer(p.server());
+      ChangeHolders(record);
       for (const std::string& id : clients_[record.number()]) ChangeWorker(id);
       clients_.erase(record.number());
       Emit(record.job(), EventKind::kJobDropped, record.job(),

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/coordinator/checkpoints.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/data_shards.h"
 #include "server/coordinator/events.h"
@@ -27,6 +28,7 @@
 #include "server/coordinator/parked.h"
 #include "server/coordinator/progress.h"
 #include "server/coordinator/records.h"
+#include "server/coordinator/replicas.h"
 #include "server/coordinator/round_grants.h"
 
 namespace paceline {
@@ -50,6 +52,10 @@ class Coordinator::Fleet {
   void OnSetConsistency(absl::Time now, uint64_t call, const v1::SetConsistencyRequest& request);
   void OnListEvents(absl::Time now, uint64_t call, const v1::ListEventsRequest& request);
   void OnDescribeFleet(absl::Time now, uint64_t call);
+  void OnDrainServer(absl::Time now, uint64_t call, const v1::DrainServerRequest& request);
+  void OnRebalance(absl::Time now, uint64_t call, const v1::RebalanceRequest& request);
+  void OnScaleJob(absl::Time now, uint64_t call, const v1::ScaleJobRequest& request);
+  void OnTakeCheckpoint(absl::Time now, uint64_t call, const v1::TakeCheckpointRequest& request);
   void OnCancel(uint64_t call);
   void OnTick(absl::Time now);
   absl::Time NextTick() const;
@@ -67,8 +73,10 @@ class Coordinator::Fleet {
 
   struct Server {
     absl::Time last_sync;
-    bool heard = false;  // Since this coordinator started.
+    bool heard = false;      // Since this coordinator started.
+    bool suspected = false;  // Its waiting sync was cancelled, and no other has come.
     uint64_t version = 0;
+    uint64_t known = 0;  // The newest directive version that it says it has.
     std::optional<uint64_t> parked;
   };
 
@@ -85,6 +93,21 @@ class Coordinator::Fleet {
     std::string why;
   };
 
+  // A partition whose primary has changed and has not come further since.
+  struct Failover {
+    absl::Time when;
+    uint64_t version = 0;  // When it changed.
+  };
+
+  // A copy that could not begin from its checkpoint.
+  struct Unreadable {
+    std::string server;
+    std::string why;
+  };
+
+  // Changes of copies, each with its partition.
+  using PartitionChanges = std::vector<std::pair<uint32_t, CopyChange>>;
+
   // Soft state of a job that has not ended.
   struct Job {
     uint64_t number = 0;
@@ -96,6 +119,10 @@ class Coordinator::Fleet {
     std::optional<v1::DatasetFacts> facts;     // While waiting: those of the first ready worker.
     absl::Time start_by = absl::InfiniteFuture();  // Starts then with the servers there are.
     std::vector<uint64_t> elements;                // Of each partition, once placed.
+    std::map<uint32_t, CopyWords> words;           // By partition: what its copies report.
+    std::set<uint32_t> told;         // Partitions whose primary has said something of its backups.
+    bool check_copies = true;        // Servers or wishes have changed.
+    std::map<uint32_t, Failover> failovers;        // By partition.
     std::unique_ptr<Progress> progress;            // Once placed.
     std::optional<DataShards> shards;              // ssp and async, with data.
     std::optional<RoundGrants> grants;             // sync.
@@ -103,6 +130,10 @@ class Coordinator::Fleet {
     absl::Time reserved_at = absl::InfinitePast();
     std::map<std::string, uint64_t> lease_calls;  // Parked LeaseRuns by worker.
     std::string evaluator;
+    std::optional<CheckpointRun> order;  // While a checkpoint is written.
+    uint64_t order_mark = 0;             // Servers that know newer directives have heard of it.
+    bool is_committing = false;          // The manifest is ordered.
+    std::map<std::pair<uint32_t, uint64_t>, Unreadable> unreadable;  // By partition and copy.
     uint64_t bytes_pushed = 0;  // Of workers that have gone.
     uint64_t bytes_pulled = 0;
   };
@@ -130,6 +161,7 @@ class Coordinator::Fleet {
   void ChangeWorker(const std::string& id);
   void ChangeServer(const std::string& id);
   void ChangeWorkers(const Job& job);
+  void ChangeHolders(const state::JobRecord& record);
   void ChangeAll(const Job& job);
   void AnswerChanged();
   void AnswerDue();
@@ -159,11 +191,29 @@ class Coordinator::Fleet {
 
   // fleet_servers.cc
   absl::Status RegisterServer(const v1::ServerSyncRequest& request);
-  void DetachServer(Edit* edit, const std::string& id, const std::string& why);
   absl::Status LeaveServer(const std::string& id);
   void TakePartitions(const v1::ServerSyncRequest& request);
+  void TakePartition(const v1::ServerIdentity& server, const v1::PartitionReport& report, Job* job);
   v1::ServerSyncReply ServerReply(const std::string& id, bool changed) const;
-  std::map<std::string, uint64_t> ElementsByServer() const;
+
+  // fleet_replicas.cc: the copies of partitions.
+  CopyServers ServersForCopies() const;
+  void CheckCopies();  // Of all jobs, when next they are advanced.
+  absl::Status KeepCopies(Job* job);
+  void DetachServers(Edit* edit, const std::map<std::string, std::string>& lost);
+  void DetachCopies(Edit* edit, const std::map<std::string, std::string>& lost,
+                    const state::JobRecord& record, const CopyServers& servers);
+  void AfterCopies(uint64_t number, const std::set<std::string>& holders,
+                   const PartitionChanges& changes);
+  void LosePartitions(Job* job, Edit* edit, const std::string& why,
+                      const std::vector<uint32_t>& lost);
+  void EmitChanges(const state::JobRecord& record, const PartitionChanges& changes);
+  uint64_t CopiesOn(const std::string& server) const;
+  void TellDrained(const std::string& server);
+
+  // fleet_admin.cc: what a person asks of servers and copies.
+  std::vector<v1::ReplicaMove> PlanRebalance(std::vector<bool>* roles) const;
+  absl::Status LetGo(Job* job);
 
   // fleet_jobs.cc: one job's way from WAITING to its end.
   absl::Status Advance(Job* job);
@@ -181,6 +231,26 @@ class Coordinator::Fleet {
   void AfterEnd(uint64_t number, v1::JobState state, const std::string& reason);
   uint64_t NextStartClock(const Job& job) const;
   bool ServersSuffice(Job* job);
+
+  // fleet_checkpoints.cc: orders to write one, and the way back to one.
+  absl::Status CheckStartOf(const v1::JobSpec& spec, v1::StartingPoint* start) const;
+  static void SetStart(const v1::StartingPoint& start, state::JobRecord* record);
+  absl::Status GiveOrder(Job* job, const std::string& path);
+  void BuildOrder(Job* job, uint64_t mark);
+  bool OrderHeard(const Job& job) const;
+  void FillOrder(const state::JobRecord& record, const std::string& server,
+                 v1::JobDirective* directive) const;
+  absl::Status KeepCheckpoint(Job* job);
+  absl::Status FinishOrder(Job* job, const v1::CheckpointStatus& outcome);
+  void DropOrder(Job* job, const std::string& why, Edit* edit);
+  void TellOutcome(const std::string& job, const v1::CheckpointStatus& outcome);
+  void Restore(Job* job, Edit* edit, const std::string& why);
+  absl::Status PlaceAnew(Job* job);
+  void PlaceCopies(const std::vector<uint64_t>& elements, state::JobRecord* record) const;
+  bool TakeCheckpointReport(const v1::PartitionReport& report, const v1::PartitionReplica& copy,
+                            Job* job);
+  absl::Status TakeUnreadable(Job* job);
+  void FollowSpec(Job* job, Edit* edit);
 
   // fleet_work.cc: rounds and runs.
   void BuildWork(Job* job);
@@ -201,7 +271,11 @@ class Coordinator::Fleet {
   v1::WorkerStatus DescribeWorker(const std::string& id) const;
   std::string ReasonOf(const Job& job) const;
   std::string WaitingReason(const Job& job) const;
+  std::string ServersReason(const Job& job) const;
+  std::string RestoringReason(const Job& job) const;
   std::string RunningReason(const Job& job) const;
+  std::string FailoverReason(const Job& job) const;
+  std::string CopyingReason(const Job& job, bool blocks) const;
   std::string Silence(const Job& job) const;
   std::string MissingWork(const Job& job, const std::string& worker) const;
 

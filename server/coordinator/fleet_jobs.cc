@@ -8,15 +8,12 @@
 #include "common/job/parameters.h"
 #include "common/job/partitioning.h"
 #include "server/coordinator/fleet.h"
-#include "server/coordinator/placement.h"
 #include "server/coordinator/request_check.h"
 #include "server/coordinator/roster.h"
+#include "server/coordinator/work.h"
 
 namespace paceline {
 namespace {
-
-constexpr uint64_t kFeaturesMax = uint64_t{1} << 32;
-constexpr uint64_t kSamplesMax = uint64_t{1} << 40;
 
 double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
@@ -31,6 +28,20 @@ bool Equal(const v1::DatasetFacts& a, const v1::DatasetFacts& b) {
          a.eval_samples() == b.eval_samples() && a.fingerprint() == b.fingerprint();
 }
 
+// Promise 3 is given to jobs that are sync from their start.
+bool NeedsSameBits(const state::JobRecord& record) {
+  return !record.mode_changed() && record.segment().consistency().has_sync();
+}
+
+std::string OtherKernels(const v1::DatasetFacts& known, const v1::DatasetFacts& facts) {
+  return absl::StrCat("its kernels (", facts.kernel_signature(),
+                      ") give other bits than those of the job's first worker (",
+                      known.kernel_signature(),
+                      "); for a sync job give every worker the same --backend and, on the CPU, "
+                      "set OPENBLAS_CORETYPE=Haswell in the environment of each; ssp and async "
+                      "jobs take both");
+}
+
 bool IsSsp(const state::JobRecord& record) { return record.segment().consistency().has_ssp(); }
 
 }  // namespace
@@ -39,6 +50,7 @@ void Coordinator::Fleet::FillDirective(const state::JobRecord& record,
                                        v1::JobDirective* directive) {
   directive->set_job(record.job());
   *directive->mutable_spec() = record.spec();
+  *directive->mutable_spec()->mutable_fleet() = FleetOf(record);
   if (record.has_facts()) *directive->mutable_facts() = record.facts();
   directive->set_state(record.state());
   *directive->mutable_segment() = record.segment();
@@ -54,6 +66,8 @@ void Coordinator::Fleet::OnSubmitJob(absl::Time now, uint64_t call,
   if (status.ok()) status = ResolveJobSpec(&spec);
   const bool is_bare = spec.model().parameters_size() > 0;
   if (status.ok() && is_bare) status = ParametersOf(spec, {}).status();
+  v1::StartingPoint start = request.start();
+  if (status.ok() && request.has_start()) status = CheckStartOf(spec, &start);
   if (!status.ok()) return Refuse(call, status);
 
   v1::SubmitJobReply reply;
@@ -61,10 +75,12 @@ void Coordinator::Fleet::OnSubmitJob(absl::Time now, uint64_t call,
   const auto known = submission_.find(request.submission_id());
   if (known != submission_.end()) {
     const state::JobRecord& record = records_.jobs().at(known->second);
-    if (record.spec_sha256() != sha256) {
+    const bool is_same = record.spec_sha256() == sha256 &&
+                         record.start().SerializeAsString() == start.SerializeAsString();
+    if (!is_same) {
       return Refuse(call, absl::AlreadyExistsError(absl::StrCat(
                               "submission_id '", request.submission_id(), "' is that of job ",
-                              record.job(), ", whose spec is another one")));
+                              record.job(), ", whose spec or starting point is another one")));
     }
     reply.set_job(record.job());
     return Answer(call, std::move(reply));
@@ -87,6 +103,7 @@ void Coordinator::Fleet::OnSubmitJob(absl::Time now, uint64_t call,
   record->set_state(v1::WAITING);
   record->set_submitted_unix_s(UnixSeconds(now_));
   *record->mutable_segment()->mutable_consistency() = spec.consistency();
+  if (request.has_start()) SetStart(start, record);
   edit.Then([this, number, name = reply.job(), id = request.submission_id(), is_bare] {
     number_of_[name] = number;
     submission_[id] = number;
@@ -128,6 +145,11 @@ void Coordinator::Fleet::OnCancelJob(absl::Time now, uint64_t call,
 }
 
 absl::Status Coordinator::Fleet::Advance(Job* job) {
+  const uint64_t number = job->number;
+  RETURN_IF_ERROR(TakeUnreadable(job));
+  job = FindJob(number);
+  if (job == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(PlaceAnew(job));
   switch (RecordOf(*job).state()) {
     case v1::WAITING:
       return AdvanceWaiting(job);
@@ -143,24 +165,30 @@ absl::Status Coordinator::Fleet::Advance(Job* job) {
 bool Coordinator::Fleet::FactsFit(const Job& job, const v1::DatasetFacts& facts,
                                   std::string* why) const {
   const state::JobRecord& record = RecordOf(job);
-  const bool in_bounds = facts.features() >= 1 && facts.features() <= kFeaturesMax &&
-                         facts.train_samples() >= 1 && facts.train_samples() <= kSamplesMax &&
-                         facts.eval_samples() <= kSamplesMax && facts.fingerprint().size() <= 64;
-  if (!in_bounds) {
-    *why = absl::StrCat("its data have ", facts.train_samples(), " training samples of ",
-                        facts.features(), " features; wanted at least one of each");
+  if (const absl::Status status = CheckFacts("its data", facts); !status.ok()) {
+    *why = std::string(status.message());
     return false;
   }
   if (const absl::Status status = ParametersOf(record.spec(), facts).status(); !status.ok()) {
     *why = std::string(status.message());
     return false;
   }
+  if (record.has_start() && !Equal(record.start().facts(), facts)) {
+    *why = absl::StrCat("it found other data than the checkpoint was trained on: ", Show(facts),
+                        "; wanted ", Show(record.start().facts()));
+    return false;
+  }
   const v1::DatasetFacts* known = nullptr;
   if (record.has_facts()) known = &record.facts();
   if (known == nullptr && job.facts.has_value()) known = &*job.facts;
-  if (known == nullptr || Equal(*known, facts)) return true;
-  *why = absl::StrCat("it found other data than the job's first worker: ", Show(facts), "; wanted ",
-                      Show(*known));
+  if (known == nullptr) return true;
+  if (!Equal(*known, facts)) {
+    *why = absl::StrCat("it found other data than the job's first worker: ", Show(facts),
+                        "; wanted ", Show(*known));
+    return false;
+  }
+  if (!NeedsSameBits(record) || known->kernel_signature() == facts.kernel_signature()) return true;
+  *why = OtherKernels(*known, facts);
   return false;
 }
 
@@ -175,9 +203,12 @@ void Coordinator::Fleet::TakeFacts(Job* job, Edit* edit) {
       assigned.ready = false;
       continue;
     }
-    if (job->is_bare || assigned.ready || !assigned.report.has_facts()) continue;
+    if (job->is_bare || !assigned.report.has_facts()) continue;
+    // A job that waits may have become sync since.
+    if (assigned.ready && RecordOf(*job).state() != v1::WAITING) continue;
     if (!FactsFit(*job, assigned.report.facts(), &why)) {
       LeaveOut(job, edit, id, why);
+      assigned.ready = false;
       continue;
     }
     assigned.ready = true;
@@ -201,10 +232,11 @@ bool Coordinator::Fleet::FailIfStuck(Job* job, Edit* edit) {
 }
 
 bool Coordinator::Fleet::ServersSuffice(Job* job) {
+  const CopyServers servers = ServersForCopies();
   const auto heard = static_cast<uint64_t>(
-      std::count_if(servers_.begin(), servers_.end(),
-                    [](const auto& entry) { return entry.second.heard; }));
-  if (heard >= RecordOf(*job).spec().fleet().servers()) return true;
+      std::count_if(servers.begin(), servers.end(),
+                    [](const auto& entry) { return entry.second.takes_copies; }));
+  if (heard >= ServersWanted(FleetOf(RecordOf(*job)))) return true;
   if (heard == 0) {
     job->start_by = absl::InfiniteFuture();
     return false;
@@ -215,6 +247,7 @@ bool Coordinator::Fleet::ServersSuffice(Job* job) {
 }
 
 absl::Status Coordinator::Fleet::AdvanceWaiting(Job* job) {
+  RETURN_IF_ERROR(LetGo(job));
   Edit edit(&records_);
   TakeFacts(job, &edit);
   if (!FailIfStuck(job, &edit) && (job->is_bare || job->facts.has_value()) &&
@@ -231,7 +264,7 @@ void Coordinator::Fleet::Start(Job* job, Edit* edit) {
   if (!parameters.ok()) {
     return End(job, edit, v1::FAILED, std::string(parameters.status().message()));
   }
-  const uint32_t servers = before.spec().fleet().servers();
+  const uint32_t servers = LayoutServers(before.spec().fleet());
   const std::vector<Partition> partitions =
       PartitionsOf(*parameters, servers, KeepsParametersWhole(before.spec().optimizer()));
   if (partitions.size() > options_.partitions_max) {
@@ -239,47 +272,48 @@ void Coordinator::Fleet::Start(Job* job, Edit* edit) {
                absl::StrCat("its parameters make ", partitions.size(), " partitions; at most ",
                             options_.partitions_max, " are taken"));
   }
+  const v1::FleetSpec fleet = FleetOf(before);
+  if (partitions.size() * fleet.replicas() > options_.copies_max) {
+    return End(job, edit, v1::FAILED,
+               absl::StrCat("its parameters make ", partitions.size(), " partitions of ",
+                            fleet.replicas(), " copies; at most ", options_.copies_max,
+                            " copies are taken"));
+  }
   std::vector<uint64_t> elements;
   for (const Partition& partition : partitions) elements.push_back(partition.elements);
-  std::vector<ServerLoad> loads;
-  for (const auto& [id, load] : ElementsByServer()) {
-    if (servers_.at(id).heard) loads.push_back({id, load});
-  }
-  const std::vector<size_t> placed = Place(elements, loads, std::max(servers, 1u));
 
   state::JobRecord* record = edit->job(job->number);
   if (!job->is_bare) *record->mutable_facts() = facts;
   record->set_state(v1::RUNNING);
   record->set_started_unix_s(UnixSeconds(now_));
-  for (size_t p = 0; p < placed.size(); ++p) {
-    const state::ServerRecord& server = records_.servers().at(loads[placed[p]].id);
-    v1::PartitionPlacement* placement = record->add_placement();
-    placement->set_partition(static_cast<uint32_t>(p));
-    placement->set_term(1);
-    placement->set_server(server.server().id());
-    placement->set_server_incarnation(server.server().incarnation());
-    placement->set_address(server.address());
+  for (uint32_t p = 0; p < elements.size(); ++p) {
+    record->add_placement()->set_partition(p);
+    record->add_last_replica(0);
   }
+  PlaceCopies(elements, record);
+  // Those that come later start above the version, as they may not be waited for in vain.
+  const uint64_t first = record->segment().first_version();
   for (const auto& [id, assigned] : job->assigned) {
     if (!assigned.ready) continue;
     v1::WorkerIdentity worker;
     worker.set_id(id);
     worker.set_incarnation(assigned.incarnation);
-    AddMember(worker, 0, record->mutable_roster());
+    AddMember(worker, first > 0 ? first + 1 : 0, record->mutable_roster());
   }
   edit->Then([this, number = job->number] {
     Job* job = FindJob(number);
     const state::JobRecord& record = RecordOf(*job);
     job->start_by = absl::InfiniteFuture();
     BuildWork(job);
-    job->progress->Begin(now_);
+    if (!record.has_start()) job->progress->Begin(now_);
     ChangeAll(*job);
     Mark(number);
-    std::set<std::string> holders;
-    for (const v1::PartitionPlacement& p : record.placement()) holders.insert(p.server());
+    const int copies = record.placement().empty() ? 0 : record.placement(0).replicas_size();
     Emit(job->name, EventKind::kJobStarted, job->name,
          absl::StrCat("runs with ", record.roster().members_size(), " workers, ",
-                      record.placement_size(), " partitions on ", absl::StrJoin(holders, ", ")));
+                      record.placement_size(), " partitions",
+                      copies > 1 ? absl::StrCat(" in ", copies, " copies") : "", " on ",
+                      absl::StrJoin(HoldersOf(record), ", ")));
   });
 }
 
@@ -314,6 +348,8 @@ void Coordinator::Fleet::JoinReady(Job* job, Edit* edit) {
 
 absl::Status Coordinator::Fleet::AdvanceRunning(Job* job) {
   const uint64_t number = job->number;
+  RETURN_IF_ERROR(KeepCopies(job));
+  RETURN_IF_ERROR(LetGo(job));
   Edit edit(&records_);
   TakeFacts(job, &edit);
   if (FailIfStuck(job, &edit)) return Commit(&edit);
@@ -321,6 +357,7 @@ absl::Status Coordinator::Fleet::AdvanceRunning(Job* job) {
   bool is_cut = false;
   if (job->progress->Complete()) {
     if (job->shards.has_value()) job->shards->Update(job->progress->marks());
+    FollowSpec(job, &edit);
     if (AllApplied(*job)) {
       edit.job(number)->set_state(v1::EVALUATING);
       edit.job(number)->clear_pending();
@@ -345,11 +382,12 @@ absl::Status Coordinator::Fleet::AdvanceRunning(Job* job) {
   if (changes) ChangeAll(*job);
   if (job->grants.has_value()) RETURN_IF_ERROR(GrantRounds(job));
   WakeLeases(job);
-  return absl::OkStatus();
+  return KeepCheckpoint(job);
 }
 
 absl::Status Coordinator::Fleet::AdvanceEvaluating(Job* job) {
   const uint64_t number = job->number;
+  RETURN_IF_ERROR(KeepCopies(job));
   Edit edit(&records_);
   TakeFacts(job, &edit);
   if (FailIfStuck(job, &edit)) return Commit(&edit);
@@ -360,6 +398,7 @@ absl::Status Coordinator::Fleet::AdvanceEvaluating(Job* job) {
   if (job == nullptr) return absl::OkStatus();
   if (changes) ChangeAll(*job);
   WakeLeases(job);
+  RETURN_IF_ERROR(KeepCheckpoint(job));
   if (!job->evaluator.empty()) return absl::OkStatus();
   for (const auto& [id, assigned] : job->assigned) {
     if (!assigned.ready) continue;
@@ -388,6 +427,7 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
   final_status.clear_placement();
   final_status.clear_evaluations();
   final_status.clear_pending_consistency();
+  final_status.clear_checkpoints();
   final_status.set_weights_sha256(weights_sha256);
   if (final_status.wall_s() > 0) {
     final_status.set_samples_per_s(static_cast<double>(final_status.samples()) /
@@ -399,6 +439,7 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
   record->set_ended_unix_s(UnixSeconds(now_));
   record->set_ended(++ended_);
   record->clear_pending();
+  DropOrder(job, "the job has ended", edit);
   edit->Then([this, number = job->number, state, reason] { AfterEnd(number, state, reason); });
 }
 
@@ -417,6 +458,7 @@ void Coordinator::Fleet::AfterEnd(uint64_t number, v1::JobState state, const std
                                                : EventKind::kJobCancelled;
   Emit(job.name, kind, job.name, reason);
   jobs_.erase(number);
+  for (const std::string& id : HoldersOf(records_.jobs().at(number))) TellDrained(id);
   schedule_ = true;
   drop_ = true;
 }

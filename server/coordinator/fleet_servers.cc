@@ -15,6 +15,7 @@ constexpr int kEpochsKept = 4;
 // What is kept of a report: no more than people read and decisions need.
 v1::PartitionReport Trim(v1::PartitionReport report) {
   report.set_last_invalid(Clip(report.last_invalid(), 500));
+  report.clear_checkpoint();
   if (report.waits_size() > kWaitsKept) {
     report.mutable_waits()->DeleteSubrange(kWaitsKept, report.waits_size() - kWaitsKept);
   }
@@ -68,11 +69,13 @@ void Coordinator::Fleet::OnServerSync(absl::Time now, uint64_t call,
   }
   Server& server = servers_.at(id);
   server.last_sync = now_;
+  server.known = request.server().incarnation() == 0 ? 0 : request.known_version();
   // A registration whose answer was lost is repeated: nothing is placed on an incarnation that does
   // not know of itself.
-  if (request.server().incarnation() > 0 && !std::exchange(server.heard, true)) {
-    for (const auto& [number, job] : jobs_) Mark(number);
-  }
+  const bool was_sound = server.heard && !server.suspected;
+  server.suspected = false;
+  if (request.server().incarnation() > 0) server.heard = true;
+  if (server.heard && !was_sound) CheckCopies();
   server_leases_.Renew(id, now_);
   if (request.server().incarnation() > 0) TakePartitions(request);
   if (server.parked.has_value()) {
@@ -110,8 +113,9 @@ absl::Status Coordinator::Fleet::RegisterServer(const v1::ServerSyncRequest& req
   const uint64_t incarnation = records_.coordinator().incarnations() + 1;
   Edit edit(&records_);
   if (is_replacing) {
-    DetachServer(&edit, id, absl::StrCat("server ", id, " restarted"));
+    DetachServers(&edit, {{id, absl::StrCat("server ", id, " restarted")}});
   }
+  const bool is_draining = is_replacing && records_.servers().at(id).draining();
   edit.coordinator()->set_incarnations(incarnation);
   state::ServerRecord* record = edit.server(id);
   record->Clear();
@@ -120,6 +124,8 @@ absl::Status Coordinator::Fleet::RegisterServer(const v1::ServerSyncRequest& req
   record->set_address(request.address());
   record->set_pid(request.pid());
   record->set_release(request.release());
+  record->set_zone(request.zone());
+  record->set_draining(is_draining);
   edit.Then([this, id, incarnation, is_replacing, address = request.address()] {
     servers_[id].last_sync = now_;
     servers_[id].version = ++version_;
@@ -131,27 +137,10 @@ absl::Status Coordinator::Fleet::RegisterServer(const v1::ServerSyncRequest& req
   return Commit(&edit);
 }
 
-void Coordinator::Fleet::DetachServer(Edit* edit, const std::string& id, const std::string& why) {
-  for (auto& [number, job] : jobs_) {
-    uint64_t lost = 0;
-    for (const v1::PartitionPlacement& p : RecordOf(job).placement()) lost += p.server() == id;
-    if (lost == 0) continue;
-    End(&job, edit, v1::FAILED,
-        absl::StrCat(why, "; it held ", lost, " of ", RecordOf(job).placement_size(),
-                     " partitions (replicas: 1)"));
-  }
-  edit->RemoveServer(id);
-  edit->Then([this, id, why] {
-    EndSync(&servers_.at(id).parked, absl::FailedPreconditionError(why));
-    server_leases_.End(id);
-    servers_.erase(id);
-  });
-}
-
 absl::Status Coordinator::Fleet::LeaveServer(const std::string& id) {
   if (servers_.count(id) == 0) return absl::OkStatus();
   Edit edit(&records_);
-  DetachServer(&edit, id, absl::StrCat("server ", id, " left"));
+  DetachServers(&edit, {{id, absl::StrCat("server ", id, " left")}});
   edit.Then([this, id] {
     Emit("", EventKind::kServerLeft, id, absl::StrCat("server ", id, " left in good order"));
   });
@@ -163,39 +152,54 @@ void Coordinator::Fleet::TakePartitions(const v1::ServerSyncRequest& request) {
     const auto number = number_of_.find(report.job());
     Job* job = number == number_of_.end() ? nullptr : FindJob(number->second);
     if (job == nullptr || job->progress == nullptr) continue;
-    const auto& placement = RecordOf(*job).placement();
-    if (report.partition() >= static_cast<uint32_t>(placement.size())) continue;
-    const v1::PartitionPlacement& place = placement.Get(static_cast<int>(report.partition()));
-    const bool is_its = place.server() == request.server().id() &&
-                        place.server_incarnation() == request.server().incarnation() &&
-                        place.term() == report.term();
-    if (!is_its) continue;
-    const uint64_t invalid = job->progress->reports()[report.partition()].pushes_invalid();
-    if (report.pushes_invalid() > invalid) {
-      Emit(job->name, EventKind::kPushInvalid, request.server().id(),
-           absl::StrCat(report.pushes_invalid(), " requests refused by partition ",
-                        report.partition(), "; the newest: ", Clip(report.last_invalid(), 500)));
-    }
-    job->progress->Report(now_, Trim(report));
-    if (report.partition() == 0 && job->grants.has_value()) {
-      const uint64_t first = RecordOf(*job).segment().first_version();
-      job->grants->OnPace(report.version() - std::min(report.version(), first));
-    }
-    Mark(job->number);
+    if (report.partition() >= static_cast<uint32_t>(RecordOf(*job).placement_size())) continue;
+    TakePartition(request.server(), report, job);
   }
 }
 
-std::map<std::string, uint64_t> Coordinator::Fleet::ElementsByServer() const {
-  std::map<std::string, uint64_t> elements;
-  for (const auto& [id, server] : servers_) elements[id] = 0;
-  for (const auto& [number, job] : jobs_) {
-    const auto& placement = RecordOf(job).placement();
-    for (int p = 0; p < placement.size(); ++p) {
-      const auto it = elements.find(placement[p].server());
-      if (it != elements.end()) it->second += job.elements[static_cast<size_t>(p)];
-    }
+void Coordinator::Fleet::TakePartition(const v1::ServerIdentity& server,
+                                       const v1::PartitionReport& report, Job* job) {
+  const uint32_t p = report.partition();
+  const v1::PartitionPlacement& place = RecordOf(*job).placement(static_cast<int>(p));
+  const v1::PartitionReplica* copy = CopyOn(server.id(), place);
+  const bool is_held = copy != nullptr && copy->server_incarnation() == server.incarnation() &&
+                       (report.replica() == copy->id() || report.replica() == 0);
+  if (!is_held) return;
+  if (TakeCheckpointReport(report, *copy, job)) return;
+  CopyWord& word = job->words[p][copy->id()];
+  if (word.config != report.config()) {
+    job->check_copies = true;
+    Mark(job->number);
   }
-  return elements;
+  word = {report.last_index(), report.config()};
+  // A deposed primary's word, and a backup's, is no progress.
+  if (report.is_backup() || copy->server() != place.server() || report.term() != place.term()) {
+    return;
+  }
+  const v1::PartitionReport& known = job->progress->reports()[p];
+  // A new primary counts its own refusals.
+  const uint64_t invalid = known.term() == report.term() ? known.pushes_invalid() : 0;
+  if (report.pushes_invalid() > invalid) {
+    Emit(job->name, EventKind::kPushInvalid, server.id(),
+         absl::StrCat(report.pushes_invalid(), " requests refused by partition ", p,
+                      "; the newest: ", Clip(report.last_invalid(), 500)));
+  }
+  if (job->order.has_value()) job->order->Take(now_, p, report.checkpoint());
+  job->progress->Report(now_, Trim(report));
+  if (report.backups_size() > 0) {
+    v1::PartitionPlacement trial = place;
+    if (!TakeReport(job->progress->reports()[p], &trial).empty()) job->told.insert(p);
+  }
+  const auto failover = job->failovers.find(p);
+  if (failover != job->failovers.end() && report.version() > failover->second.version) {
+    job->failovers.erase(failover);
+  }
+  if (p == 0 && job->grants.has_value()) {
+    const uint64_t first = RecordOf(*job).segment().first_version();
+    const uint64_t version = job->progress->reports()[p].version();
+    job->grants->OnPace(version - std::min(version, first));
+  }
+  Mark(job->number);
 }
 
 v1::ServerSyncReply Coordinator::Fleet::ServerReply(const std::string& id, bool changed) const {
@@ -212,9 +216,13 @@ v1::ServerSyncReply Coordinator::Fleet::ServerReply(const std::string& id, bool 
     const bool holds_some = std::any_of(
         record.placement().begin(), record.placement().end(),
         [&](const v1::PartitionPlacement& p) {
-          return p.server() == id && p.server_incarnation() == known.server().incarnation();
+          const v1::PartitionReplica* copy = CopyOn(id, p);
+          return copy != nullptr && copy->server_incarnation() == known.server().incarnation();
         });
-    if (holds_some) FillDirective(record, reply.add_jobs());
+    if (!holds_some) continue;
+    v1::JobDirective* directive = reply.add_jobs();
+    FillDirective(record, directive);
+    FillOrder(record, id, directive);
   }
   return reply;
 }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "server/coordinator/checkpoints.h"
 #include "server/coordinator/fleet.h"
 #include "server/coordinator/request_check.h"
 #include "server/coordinator/roster.h"
@@ -15,8 +16,32 @@ namespace {
 // A wait that is worth telling.
 constexpr absl::Duration kTrouble = absl::Seconds(1);
 
+// A new primary that has been heard for so long has settled.
+constexpr absl::Duration kSettled = absl::Seconds(3);
+
 std::string Seconds(absl::Duration duration) {
   return absl::StrFormat("%.1f s", std::max(0.0, absl::ToDoubleSeconds(duration)));
+}
+
+// The newest evaluations that a status shows, besides the best one.
+constexpr size_t kEvaluationsShown = 100;
+
+bool IsBetter(const v1::Evaluation& a, const v1::Evaluation& b) {
+  if (a.has_accuracy() && b.has_accuracy() && a.accuracy() != b.accuracy()) {
+    return a.accuracy() > b.accuracy();
+  }
+  return a.loss() < b.loss();
+}
+
+void AddEvaluations(const Records::Evaluations& all, v1::JobStatus* status) {
+  const v1::Evaluation* best = nullptr;
+  for (const auto& [epoch, evaluation] : all) {
+    if (best == nullptr || IsBetter(evaluation, *best)) best = &evaluation;
+  }
+  size_t left = all.size();
+  for (const auto& [epoch, evaluation] : all) {
+    if (left-- <= kEvaluationsShown || &evaluation == best) *status->add_evaluations() = evaluation;
+  }
 }
 
 std::string Shards(uint64_t first, uint64_t count) {
@@ -122,6 +147,7 @@ v1::JobStatus Coordinator::Fleet::Describe(const state::JobRecord& record) const
   status.set_job(record.job());
   status.set_state(record.state());
   *status.mutable_spec() = record.spec();
+  *status.mutable_fleet() = FleetOf(record);
   if (record.has_facts()) *status.mutable_facts() = record.facts();
   *status.mutable_segment() = record.segment();
   *status.mutable_roster() = record.roster();
@@ -135,8 +161,12 @@ v1::JobStatus Coordinator::Fleet::Describe(const state::JobRecord& record) const
     const double end = HasEnded(record.state()) ? record.ended_unix_s() : now;
     status.set_wall_s(std::max(0.0, end - record.started_unix_s()));
   }
-  for (const auto& [epoch, evaluation] : records_.evaluations(record.number())) {
-    *status.add_evaluations() = evaluation;
+  AddEvaluations(records_.evaluations(record.number()), &status);
+  for (const state::CheckpointRecord& checkpoint : record.checkpoints()) {
+    if (checkpoint.job().empty()) *status.add_checkpoints() = checkpoint.status();
+  }
+  if (const int more = status.checkpoints_size() - kCheckpointsKept; more > 0) {
+    status.mutable_checkpoints()->DeleteSubrange(0, more);
   }
   return status;
 }
@@ -147,21 +177,40 @@ std::string Coordinator::Fleet::ReasonOf(const Job& job) const {
     return std::string(store_status_.message());
   }
   if (record.state() == v1::WAITING) return WaitingReason(job);
+  if (record.restoring()) return RestoringReason(job);
   if (const std::string silence = Silence(job); !silence.empty()) return silence;
   if (record.state() == v1::RUNNING) return RunningReason(job);
+  if (std::string why = FailoverReason(job); !why.empty()) return why;
   if (job.evaluator.empty()) return "waiting for a worker to evaluate the final parameters";
   return absl::StrCat(job.evaluator, " evaluates the final parameters");
 }
 
-std::string Coordinator::Fleet::WaitingReason(const Job& job) const {
+std::string Coordinator::Fleet::ServersReason(const Job& job) const {
+  const uint32_t wanted = ServersWanted(FleetOf(RecordOf(job)));
+  if (servers_.empty()) return "waiting for a server: none is registered";
+  if (std::all_of(records_.servers().begin(), records_.servers().end(),
+                  [](const auto& entry) { return entry.second.draining(); })) {
+    return "waiting for a server: all are draining";
+  }
+  if (job.start_by == absl::InfiniteFuture()) return "waiting for a server's next sync";
+  return absl::StrCat("waiting for ", wanted, " servers: ", servers_.size(),
+                      " registered; starts without the others in ",
+                      Seconds(job.start_by - now_));
+}
+
+std::string Coordinator::Fleet::RestoringReason(const Job& job) const {
   const state::JobRecord& record = RecordOf(job);
+  const state::CheckpointRecord* to = NewestWhole(record);
+  return absl::StrCat("going back to ", to == nullptr ? "a checkpoint" : NameOf(*to),
+                      record.restore_reason().empty() ? "" : " (", record.restore_reason(),
+                      record.restore_reason().empty() ? "" : ")", ": ",
+                      record.restoring() ? ServersReason(job)
+                                         : "waiting for the first report of every partition");
+}
+
+std::string Coordinator::Fleet::WaitingReason(const Job& job) const {
   if (job.is_bare || job.facts.has_value()) {
-    const uint32_t wanted = record.spec().fleet().servers();
-    if (servers_.empty()) return "waiting for a server: none is registered";
-    if (job.start_by == absl::InfiniteFuture()) return "waiting for a server's next sync";
-    return absl::StrCat("waiting for ", wanted, " servers: ", servers_.size(),
-                        " registered; starts without the others in ",
-                        Seconds(job.start_by - now_));
+    return ServersReason(job);
   }
   if (!job.assigned.empty()) {
     std::vector<std::string> ids;
@@ -212,24 +261,23 @@ std::string Coordinator::Fleet::MissingWork(const Job& job, const std::string& w
 std::string Coordinator::Fleet::Silence(const Job& job) const {
   const absl::Duration silence_long = std::min(kTrouble, options_.lease / 2);
   std::vector<std::string> silent;
-  const auto add = [&](const std::string& who, absl::Duration silence, absl::Time end,
-                       const std::string& work) {
-    if (silence < silence_long || silent.size() == 3) return;
+  const auto add = [&](const std::string& who, bool suspected, absl::Duration silence,
+                       absl::Time end, const std::string& work) {
+    if ((silence < silence_long && !suspected) || silent.size() == 3) return;
     silent.push_back(absl::StrCat(who, " (no sync for ", Seconds(silence), "; expires in ",
                                   Seconds(end - now_), ")", work.empty() ? "" : ": ", work));
   };
-  std::set<std::string> holders;
-  for (const v1::PartitionPlacement& p : RecordOf(job).placement()) holders.insert(p.server());
-  for (const std::string& id : holders) {
+  for (const std::string& id : HoldersOf(RecordOf(job))) {
     const auto server = servers_.find(id);
     if (server == servers_.end()) continue;
-    add(absl::StrCat("server ", id), now_ - server->second.last_sync, server_leases_.EndOf(id), "");
+    add(absl::StrCat("server ", id), server->second.suspected, now_ - server->second.last_sync,
+        server_leases_.EndOf(id), "");
   }
   for (const v1::RosterMember& member : RecordOf(job).roster().members()) {
     const std::string& id = member.worker().id();
     const auto worker = workers_.find(id);
     if (worker == workers_.end()) continue;
-    add(id, now_ - worker->second.last_sync, worker_leases_.EndOf(id), MissingWork(job, id));
+    add(id, false, now_ - worker->second.last_sync, worker_leases_.EndOf(id), MissingWork(job, id));
   }
   if (silent.empty()) return "";
   return absl::StrCat("waiting for ", absl::StrJoin(silent, "; "));
@@ -242,7 +290,12 @@ std::string Coordinator::Fleet::RunningReason(const Job& job) const {
     if (job.assigned.empty()) return "waiting for a worker: none is free";
     return absl::StrCat("waiting for ", job.assigned.begin()->first, " to read the data");
   }
-  if (!job.progress->Complete()) return "waiting for the first report of every partition";
+  if (std::string why = FailoverReason(job); !why.empty()) return why;
+  if (std::string why = CopyingReason(job, true); !why.empty()) return why;
+  if (!job.progress->Complete()) {
+    if (record.restores() > 0) return RestoringReason(job);
+    return "waiting for the first report of every partition";
+  }
   if (record.has_pending()) {
     return absl::StrCat("changing its mode: waiting until all work below run ", record.cut(),
                         " is applied (version ", job.progress->Version(), " of ",
@@ -260,10 +313,63 @@ std::string Coordinator::Fleet::RunningReason(const Job& job) const {
     return absl::StrCat("at work; nothing new was applied for ",
                         Seconds(now_ - job.progress->moved()));
   }
-  if (job.is_bare) return absl::StrCat("running: version ", job.progress->Version());
+  std::string copying = CopyingReason(job, false);
+  if (!copying.empty()) copying = absl::StrCat("; ", copying);
+  if (job.is_bare) return absl::StrCat("running: version ", job.progress->Version(), copying);
   return absl::StrCat("training: ", job.grants.has_value() ? "round " : "push ",
                       job.progress->Version(), " of ",
-                      record.segment().first_version() + PlanOf(record).size());
+                      record.segment().first_version() + PlanOf(record).size(), copying);
+}
+
+std::string Coordinator::Fleet::FailoverReason(const Job& job) const {
+  std::vector<std::string> all;
+  size_t more = 0;
+  for (const auto& [p, failover] : job.failovers) {
+    const v1::PartitionPlacement& place = RecordOf(job).placement(static_cast<int>(p));
+    const bool is_heard = job.progress->reports()[p].term() == place.term();
+    // One that nobody pushes to does not come further.
+    if (is_heard && now_ - failover.when > kSettled) continue;
+    if (all.size() == 3) {
+      ++more;
+      continue;
+    }
+    all.push_back(absl::StrCat("partition ", p, " has a new primary on ", place.server(), " since ",
+                               Seconds(now_ - failover.when)));
+  }
+  if (all.empty()) return "";
+  return absl::StrCat(absl::StrJoin(all, ", "),
+                      more > 0 ? absl::StrCat(", and ", more, " more") : "");
+}
+
+// What copies are missing; with `blocks` only where that keeps pushes waiting.
+std::string Coordinator::Fleet::CopyingReason(const Job& job, bool blocks) const {
+  const v1::FleetSpec fleet = FleetOf(RecordOf(job));
+  std::string first;
+  size_t more = 0;
+  for (const v1::PartitionPlacement& place : RecordOf(job).placement()) {
+    const uint32_t in_sync = InSyncOf(place);
+    if (in_sync >= (blocks ? fleet.min_in_sync() : fleet.replicas())) continue;
+    if (!first.empty()) {
+      ++more;
+      continue;
+    }
+    const v1::PartitionReport& report = job.progress->reports()[place.partition()];
+    std::string how = "no other server takes one";
+    for (const v1::PartitionReplica& copy : place.replicas()) {
+      if (copy.in_sync()) continue;
+      how = absl::StrCat("copying to ", copy.server());
+      for (const v1::BackupReport& backup : report.backups()) {
+        if (backup.replica() != copy.id()) continue;
+        absl::StrAppend(&how, " (entry ", backup.last_index(), " of ", report.last_index(), ")");
+      }
+      break;
+    }
+    const std::string wanted =
+        blocks ? absl::StrCat(" (pushes wait for ", fleet.min_in_sync(), ")") : "";
+    first = absl::StrCat("partition ", place.partition(), ": ", in_sync, " of ", fleet.replicas(),
+                         " copies in sync", wanted, ", ", how);
+  }
+  return more > 0 ? absl::StrCat(first, "; and ", more, " more partitions") : first;
 }
 
 void Coordinator::Fleet::OnDescribeJob(absl::Time now, uint64_t call,
@@ -296,7 +402,6 @@ void Coordinator::Fleet::OnDescribeFleet(absl::Time now, uint64_t call) {
   v1::FleetStatus status;
   status.set_release(options_.release);
   status.set_jobs(jobs_.size());
-  const std::map<std::string, uint64_t> elements = ElementsByServer();
   for (const auto& [id, server] : servers_) {
     const state::ServerRecord& record = records_.servers().at(id);
     v1::ServerStatus* out = status.add_servers();
@@ -304,18 +409,25 @@ void Coordinator::Fleet::OnDescribeFleet(absl::Time now, uint64_t call) {
     out->set_address(record.address());
     out->set_pid(record.pid());
     out->set_release(record.release());
-    out->set_elements(elements.at(id));
-    uint64_t partitions = 0;
+    out->set_zone(record.zone());
     for (const auto& [number, job] : jobs_) {
       for (const v1::PartitionPlacement& p : RecordOf(job).placement()) {
-        partitions += p.server() == id;
+        if (CopyOn(id, p) == nullptr) continue;
+        out->set_replicas(out->replicas() + 1);
+        out->set_partitions(out->partitions() + (p.server() == id));
+        out->set_elements(out->elements() + job.elements[p.partition()]);
       }
     }
-    out->set_partitions(partitions);
     out->set_lease_left_s(
         std::max(0.0, absl::ToDoubleSeconds(server_leases_.EndOf(id) - now_)));
     const absl::Duration silence = now_ - server.last_sync;
-    out->set_state(silence < kTrouble ? "serving" : absl::StrCat("no sync for ", Seconds(silence)));
+    if (silence >= kTrouble || server.suspected) {
+      out->set_state(absl::StrCat("no sync for ", Seconds(silence)));
+    } else if (record.draining()) {
+      out->set_state(out->replicas() > 0 ? "draining" : "drained");
+    } else {
+      out->set_state("serving");
+    }
   }
   for (const auto& [id, worker] : workers_) *status.add_workers() = DescribeWorker(id);
   for (const Gone& gone : gone_) {

@@ -43,7 +43,7 @@ void Coordinator::Fleet::BuildWork(Job* job) {
     const auto parameters = ParametersOf(record.spec(), record.facts());
     job->elements.assign(static_cast<size_t>(record.placement_size()), 0);
     if (parameters.ok()) {
-      const auto partitions = PartitionsOf(*parameters, record.spec().fleet().servers(),
+      const auto partitions = PartitionsOf(*parameters, LayoutServers(record.spec().fleet()),
                                            KeepsParametersWhole(record.spec().optimizer()));
       for (size_t p = 0; p < std::min(partitions.size(), job->elements.size()); ++p) {
         job->elements[p] = partitions[p].elements;
@@ -54,8 +54,8 @@ void Coordinator::Fleet::BuildWork(Job* job) {
     job->grants.emplace(record.granted_below(), plan.size());
   } else if (!job->is_bare) {
     job->shards.emplace(plan, record.granted_below());
-    if (job->progress->Complete()) job->shards->Update(job->progress->marks());
     if (record.has_pending()) job->shards->SetLimit(record.cut());
+    if (job->progress->Complete()) job->shards->Update(job->progress->marks());
   }
 }
 
@@ -88,6 +88,7 @@ void Coordinator::Fleet::StartSegment(Job* job, Edit* edit) {
   *segment->mutable_consistency() = before.pending();
   segment->set_first_version(job->progress->Version());
   segment->set_first_shard(ShardsBefore(PlanOf(before), before.cut(), TotalShards(before)));
+  record->set_mode_changed(true);
   record->clear_pending();
   record->set_cut(0);
   record->set_granted_below(0);
@@ -101,7 +102,7 @@ void Coordinator::Fleet::StartSegment(Job* job, Edit* edit) {
 
 absl::Status Coordinator::Fleet::GrantRounds(Job* job) {
   const state::JobRecord& record = RecordOf(*job);
-  if (record.has_pending()) return absl::OkStatus();
+  if (record.has_pending() || !OrderHeard(*job)) return absl::OkStatus();
   const uint64_t first = record.segment().first_version();
   const uint64_t version = std::max(job->progress->Version(), first);
   const uint64_t target = job->grants->Target(version - first);
@@ -284,6 +285,10 @@ void Coordinator::Fleet::OnSetConsistency(absl::Time now, uint64_t call,
     reply.set_segment(index + 1);  // A repetition.
   } else if (SameMode(record->segment().consistency(), wanted)) {
     // Nothing to change, or a repetition of a call that has taken effect.
+  } else if (record->state() == v1::WAITING && record->has_start()) {
+    return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
+                            record->job(), " begins from a checkpoint, in the mode that it was "
+                                           "taken in; its mode can be changed once it runs")));
   } else if (record->state() == v1::WAITING) {
     *edit.job(job->number)->mutable_segment()->mutable_consistency() = wanted;
   } else {

@@ -6,6 +6,7 @@
 #include "server/coordinator/fleet.h"
 #include "server/coordinator/request_check.h"
 #include "server/coordinator/roster.h"
+#include "server/coordinator/work.h"
 
 namespace paceline {
 namespace {
@@ -233,7 +234,12 @@ absl::Status Coordinator::Fleet::TakeEvaluations(const v1::WorkerSyncRequest& re
       const auto same = known.find(evaluation.epoch());
       const bool is_end = evaluation.final() && RecordOf(*job).state() == v1::EVALUATING;
       if (evaluation.final() && !is_end) continue;
-      if (!is_end && same != known.end()) continue;
+      if (!is_end && same != known.end()) {
+        // What a job has gone back over is evaluated again.
+        const bool is_new = RecordOf(*job).restores() > 0 &&
+                            evaluation.SerializeAsString() != same->second.SerializeAsString();
+        if (!is_new) continue;
+      }
       if (same == known.end() && known.size() >= options_.evaluations_max) {
         return absl::ResourceExhaustedError(
             absl::StrCat("job ", job->name, " has ", known.size(), " evaluations already"));
@@ -299,7 +305,7 @@ void Coordinator::Fleet::Schedule() {
     if (job.is_bare) continue;
     const state::JobRecord& record = RecordOf(job);
     const bool is_ending = record.state() == v1::EVALUATING;
-    const size_t wanted = is_ending ? 1 : record.spec().fleet().workers();
+    const size_t wanted = is_ending ? 1 : FleetOf(record).workers();
     while (job.assigned.size() < wanted) {
       const auto it = std::find_if(free.begin(), free.end(), [&, &job = job](const auto& entry) {
         return !IsRefused(job, entry.second) && job.assigned.count(entry.second) == 0;

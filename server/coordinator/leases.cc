@@ -10,6 +10,14 @@ void Leases::Renew(const std::string& id, absl::Time now) {
   by_end_.insert({now + lease_, id});
 }
 
+void Leases::Shorten(const std::string& id, absl::Time end) {
+  const auto it = end_of_.find(id);
+  if (it == end_of_.end() || it->second <= end) return;
+  by_end_.erase({it->second, id});
+  it->second = end;
+  by_end_.insert({end, id});
+}
+
 void Leases::End(const std::string& id) {
   const auto it = end_of_.find(id);
   if (it == end_of_.end()) return;

@@ -21,6 +21,9 @@ class Leases {
   // Gives `id` one full lease from `now`.
   void Renew(const std::string& id, absl::Time now);
 
+  // Lets the lease of `id`, if it is known, end at `end` unless it ends earlier.
+  void Shorten(const std::string& id, absl::Time end);
+
   // Forgets `id`, if it is known.
   void End(const std::string& id);
 

@@ -26,5 +26,21 @@ TEST_CASE("a lease that is not renewed ends after its duration, and stays ended 
   CHECK(leases.Next() == absl::InfiniteFuture());
 }
 
+TEST_CASE("a lease is made shorter, never longer, until it is renewed") {
+  Leases leases(absl::Seconds(2));
+  leases.Renew("a", kStart);
+
+  leases.Shorten("a", kStart + absl::Milliseconds(600));
+  CHECK(leases.EndOf("a") == kStart + absl::Milliseconds(600));
+  CHECK(leases.Next() == kStart + absl::Milliseconds(600));
+  leases.Shorten("a", kStart + absl::Seconds(1));
+  CHECK(leases.EndOf("a") == kStart + absl::Milliseconds(600));
+  leases.Shorten("b", kStart);
+  CHECK(leases.Expired(kStart).empty());
+
+  leases.Renew("a", kStart + absl::Milliseconds(500));
+  CHECK(leases.EndOf("a") == kStart + absl::Milliseconds(2500));
+}
+
 }  // namespace
 }  // namespace paceline

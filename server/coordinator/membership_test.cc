@@ -200,6 +200,77 @@ TEST_CASE("a worker that found other data is left out and not asked again") {
   CHECK(c.DirectiveOf("w2", job) != nullptr);
 }
 
+v1::ConsistencySpec Async() {
+  v1::ConsistencySpec consistency;
+  consistency.mutable_async();
+  return consistency;
+}
+
+v1::ConsistencySpec Sync() {
+  v1::ConsistencySpec consistency;
+  consistency.mutable_sync();
+  return consistency;
+}
+
+TEST_CASE("a worker whose kernels give other bits is left out of a sync job and told what to set") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::Spec(3), 1);
+  c.RegisterWorker("w2");
+  c.RegisterWorker("w3");
+
+  c.ReportFacts("w2", job, 80, "cpu openblas-SkylakeX");
+  c.ReportFacts("w3", job);
+
+  CHECK(c.HasEvent("worker-refused", "w2 is left out"));
+  CHECK(c.HasEvent("worker-refused", "(cpu openblas-SkylakeX)"));
+  CHECK(c.HasEvent("worker-refused", "(cpu openblas-Haswell)"));
+  CHECK(c.HasEvent("worker-refused", "set OPENBLAS_CORETYPE=Haswell in the environment of each"));
+  const v1::JobStatus status = c.Describe(job);
+  REQUIRE(status.roster().members_size() == 2);
+  CHECK(status.roster().members(1).worker().id() == "w3");
+  CHECK(status.facts().kernel_signature() == "cpu openblas-Haswell");
+  // Nor after the coordinator has started again: the job remembers.
+  c.Restart();
+  c.SyncAll();
+  c.RegisterWorker("w2");
+  c.ReportFacts("w2", job, 80, "cpu openblas-SkylakeX");
+  CHECK(c.Describe(job).roster().members_size() == 2);
+}
+
+TEST_CASE("workers of different kernels share an async job") {
+  TestCluster c;
+  v1::JobSpec spec = TestCluster::Spec(2);
+  *spec.mutable_consistency() = Async();
+  const std::string job = c.Running(spec, 1);
+  c.RegisterWorker("w2");
+
+  c.ReportFacts("w2", job, 80, "cuda sm_90");
+
+  CHECK(c.Describe(job).roster().members_size() == 2);
+  CHECK_FALSE(c.HasEvent("worker-refused"));
+}
+
+TEST_CASE("a job that becomes sync while it waits starts with workers of one kind only") {
+  TestCluster c;
+  v1::JobSpec spec = TestCluster::Spec(2);
+  *spec.mutable_consistency() = Async();
+  const std::string job = c.MustSubmit(spec);
+  c.RegisterWorker("w1");
+  c.RegisterWorker("w2");
+  c.ReportFacts("w1", job);
+  c.ReportFacts("w2", job, 80, "cuda sm_90");
+  REQUIRE_FALSE(c.HasEvent("worker-refused"));
+
+  REQUIRE(c.StatusOf(c.SetConsistency(job, Sync())).ok());
+  c.RegisterServer("s1");
+
+  CHECK(c.HasEvent("worker-refused", "w2 is left out"));
+  const v1::JobStatus status = c.Describe(job);
+  CHECK(status.state() == v1::RUNNING);
+  REQUIRE(status.roster().members_size() == 1);
+  CHECK(status.roster().members(0).worker().id() == "w1");
+}
+
 TEST_CASE("a job that no worker can do fails with what they said") {
   TestCluster c;
   const std::string job = c.MustSubmit(TestCluster::Spec(1));

@@ -9,12 +9,28 @@ namespace {
 
 constexpr absl::Duration kWindow = absl::Seconds(1);
 
+// What speaks of the copy that reports rather than of what is committed.
+void TakeState(const v1::PartitionReport& report, v1::PartitionReport* known) {
+  known->set_term(report.term());
+  known->set_replica(report.replica());
+  known->set_config(report.config());
+  known->set_last_index(report.last_index());
+  known->set_committed_index(report.committed_index());
+  known->set_pushes_invalid(report.pushes_invalid());
+  known->set_last_invalid(report.last_invalid());
+  *known->mutable_waits() = report.waits();
+  *known->mutable_backups() = report.backups();
+}
+
 double Ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
 
 Progress::Progress(size_t partitions)
-    : reports_(partitions), marks_(partitions), is_heard_(partitions, false) {}
+    : reports_(partitions),
+      marks_(partitions),
+      newest_version_(partitions, 0),
+      is_heard_(partitions, false) {}
 
 void Progress::Begin(absl::Time now) {
   PACELINE_CHECK(recent_.empty());
@@ -25,7 +41,16 @@ void Progress::Begin(absl::Time now) {
 void Progress::Report(absl::Time now, const v1::PartitionReport& report) {
   const uint32_t partition = report.partition();
   PACELINE_CHECK(partition < reports_.size());
-  if (is_heard_[partition] && report.version() < reports_[partition].version()) return;
+  const v1::PartitionReport& known = reports_[partition];
+  if (is_heard_[partition] && report.version() < known.version()) {
+    const bool is_newer = report.term() > known.term() ||
+                          (report.term() == known.term() &&
+                           report.version() >= newest_version_[partition]);
+    if (!is_newer) return;
+    newest_version_[partition] = report.version();
+    return TakeState(report, &reports_[partition]);
+  }
+  newest_version_[partition] = report.version();
   if (partition == 0) Follow(now, report);
   if (!is_heard_[partition]) ++heard_;
   is_heard_[partition] = true;

@@ -1,7 +1,9 @@
 // How far a job's partitions have come, from their reports.
 //
 // Units    Loss and counts as in v1::PartitionReport. Rates per second of coordinator time.
-// Errors   A report of a lower version than its predecessor is ignored (it was overtaken).
+// Errors   What is committed stays so: a report of a lower version than another's changes no
+//          progress. Of the same term it was overtaken; of a newer term it is a new primary's that
+//          has not committed all it holds yet.
 // Threads  One object, one thread.
 #ifndef PACELINE_SERVER_COORDINATOR_PROGRESS_H_
 #define PACELINE_SERVER_COORDINATOR_PROGRESS_H_
@@ -25,7 +27,7 @@ class Progress {
   // leave out what was before.
   void Begin(absl::Time now);
 
-  // Takes in a report of a partition of the job.
+  // Takes in a report of a partition of the job by its primary of the present term.
   void Report(absl::Time now, const v1::PartitionReport& report);
 
   // Every partition has reported.
@@ -39,7 +41,8 @@ class Progress {
   // Whether every partition has the same version.
   bool VersionsEqual() const;
 
-  // In partition order; those never heard are empty.
+  // In partition order; those never heard are empty. Progress is the furthest ever reported; term,
+  // config, waits, backups and log are the newest term's.
   const std::vector<v1::PartitionReport>& reports() const { return reports_; }
   const std::vector<AppliedMarks>& marks() const { return marks_; }
 
@@ -67,6 +70,7 @@ class Progress {
 
   std::vector<v1::PartitionReport> reports_;
   std::vector<AppliedMarks> marks_;
+  std::vector<uint64_t> newest_version_;  // Of the newest report of the newest term.
   std::vector<bool> is_heard_;
   size_t heard_ = 0;
   absl::Time moved_ = absl::InfinitePast();

@@ -43,6 +43,46 @@ TEST_CASE("a report that was overtaken is ignored") {
   CHECK(progress.Version() == 7);
 }
 
+TEST_CASE("what a new primary has not committed yet stays counted, and what it waits for is told") {
+  Progress progress(1);
+  v1::PartitionReport old_primary = Report(0, 7, 70);
+  old_primary.set_term(1);
+  progress.Report(kStart, old_primary);
+  v1::PartitionReport report = Report(0, 5, 50);
+  report.set_term(2);
+  report.set_config(4);
+  report.add_waits()->set_what("round 6");
+  report.add_backups()->set_replica(3);
+
+  progress.Report(kStart, report);
+
+  CHECK(progress.Version() == 7);
+  CHECK(progress.Samples() == 70);
+  CHECK(progress.AppliedBelow() == 14);
+  CHECK(progress.marks()[0].below() == 14);
+  CHECK(progress.reports()[0].term() == 2);
+  CHECK(progress.reports()[0].config() == 4);
+  CHECK(progress.reports()[0].waits(0).what() == "round 6");
+  CHECK(progress.reports()[0].backups(0).replica() == 3);
+
+  // Its next report, which is not yet as far either.
+  report.set_version(6);
+  report.clear_waits();
+  progress.Report(kStart, report);
+  CHECK(progress.reports()[0].waits().empty());
+  // One that it sent before.
+  report.set_version(5);
+  report.set_config(3);
+  progress.Report(kStart, report);
+  CHECK(progress.reports()[0].config() == 4);
+
+  report.set_version(8);
+  report.set_samples(80);
+  progress.Report(kStart, report);
+  CHECK(progress.Version() == 8);
+  CHECK(progress.Samples() == 80);
+}
+
 TEST_CASE("recent loss and speed are those of about the last second") {
   Progress progress(1);
   progress.Report(kStart, Report(0, 0));

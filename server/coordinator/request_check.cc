@@ -16,6 +16,11 @@ constexpr size_t kTextBytesMax = 256;
 constexpr int kReportsMax = 1 << 16;
 constexpr int kExtentsMax = 1 << 16;
 constexpr int kBucketsMax = 65;
+constexpr int kBackupsMax = 64;
+constexpr uint64_t kFeaturesMax = uint64_t{1} << 32;
+constexpr uint64_t kSamplesMax = uint64_t{1} << 40;
+constexpr size_t kFingerprintBytesMax = 64;
+constexpr size_t kSignatureBytesMax = 256;
 
 absl::Status CheckText(absl::string_view field, absl::string_view text, bool required) {
   if (text.size() <= kTextBytesMax && (!required || !text.empty())) return absl::OkStatus();
@@ -99,13 +104,27 @@ absl::Status CheckWorkerSync(const v1::WorkerSyncRequest& request) {
 absl::Status CheckServerSync(const v1::ServerSyncRequest& request) {
   RETURN_IF_ERROR(CheckId("server.id", request.server().id()));
   if (!request.leaving()) RETURN_IF_ERROR(CheckAddress(request.address()));
+  RETURN_IF_ERROR(CheckText("zone", request.zone(), false));
   RETURN_IF_ERROR(CheckCount("partitions", request.partitions_size(), kReportsMax));
   for (const v1::PartitionReport& report : request.partitions()) {
     RETURN_IF_ERROR(CheckCount("partitions.applied", report.applied_size(), kExtentsMax));
     RETURN_IF_ERROR(CheckCount("partitions.staleness", report.staleness_size(), kBucketsMax));
+    RETURN_IF_ERROR(CheckCount("partitions.backups", report.backups_size(), kBackupsMax));
     RETURN_IF_ERROR(CheckExtents(report));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckFacts(absl::string_view what, const v1::DatasetFacts& facts) {
+  const bool in_bounds = facts.features() >= 1 && facts.features() <= kFeaturesMax &&
+                         facts.train_samples() >= 1 && facts.train_samples() <= kSamplesMax &&
+                         facts.eval_samples() <= kSamplesMax &&
+                         facts.fingerprint().size() <= kFingerprintBytesMax &&
+                         facts.kernel_signature().size() <= kSignatureBytesMax;
+  if (in_bounds) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " have ", facts.train_samples(), " training samples of ",
+                   facts.features(), " features; wanted at least one of each"));
 }
 
 absl::Status CheckRelease(absl::string_view who, absl::string_view theirs, absl::string_view ours) {

@@ -20,6 +20,9 @@ absl::Status CheckId(absl::string_view field, absl::string_view id);
 absl::Status CheckWorkerSync(const v1::WorkerSyncRequest& request);
 absl::Status CheckServerSync(const v1::ServerSyncRequest& request);
 
+// Whether a job can be made of such data; `what` is for the error.
+absl::Status CheckFacts(absl::string_view what, const v1::DatasetFacts& facts);
+
 // FailedPrecondition, naming both, unless a process of release `theirs` may work with `ours`.
 absl::Status CheckRelease(absl::string_view who, absl::string_view theirs, absl::string_view ours);
 

@@ -64,6 +64,18 @@ TEST_CASE("a server says where it is reached") {
   }
 }
 
+TEST_CASE("a server's zone is short and its backups are few") {
+  v1::ServerSyncRequest request = Server();
+  request.set_zone("rack-7");
+  CHECK(CheckServerSync(request).ok());
+  request.set_zone(std::string(257, 'z'));
+  CHECK(Says(CheckServerSync(request), "zone has 257 bytes"));
+  request.clear_zone();
+  v1::PartitionReport* report = request.add_partitions();
+  for (int i = 0; i < 65; ++i) report->add_backups();
+  CHECK(Says(CheckServerSync(request), "partitions.backups has 65 elements"));
+}
+
 TEST_CASE("extents of applied data shards ascend") {
   v1::ServerSyncRequest request = Server();
   v1::PartitionReport* report = request.add_partitions();

@@ -83,11 +83,12 @@ uint64_t TestCluster::RegisterWorker(const std::string& id, uint32_t slots,
   return Sync(request);
 }
 
-uint64_t TestCluster::RegisterServer(const std::string& id) {
+uint64_t TestCluster::RegisterServer(const std::string& id, const std::string& zone) {
   v1::ServerSyncRequest request;
   request.mutable_server()->set_id(id);
   request.set_release("0.1.0");
   request.set_address(id + ":7000");
+  request.set_zone(zone);
   const uint64_t call = Sync(request);
   if (StatusOf(call).ok()) SyncServer(id);
   return call;
@@ -139,7 +140,7 @@ void TestCluster::SyncAll() {
 }
 
 uint64_t TestCluster::ReportFacts(const std::string& id, const std::string& job,
-                                  uint64_t samples) {
+                                  uint64_t samples, const std::string& kernels) {
   v1::WorkerSyncRequest request = WorkerRequest(id);
   v1::WorkerJobReport* report = request.add_jobs();
   report->set_job(job);
@@ -147,6 +148,7 @@ uint64_t TestCluster::ReportFacts(const std::string& id, const std::string& job,
   report->mutable_facts()->set_train_samples(samples);
   report->mutable_facts()->set_eval_samples(8);
   report->mutable_facts()->set_fingerprint("f00d");
+  report->mutable_facts()->set_kernel_signature(kernels);
   return Sync(request);
 }
 
@@ -200,8 +202,141 @@ uint64_t TestCluster::ReportPartitions(const std::string& id, const std::string&
   return Sync(request);
 }
 
-uint64_t TestCluster::Submit(const v1::JobSpec& spec, const std::string& submission_id) {
+uint64_t TestCluster::ReportPrimary(const std::string& job, uint32_t partition, uint64_t version,
+                                    uint64_t backup, v1::BackupReport::State state,
+                                    uint64_t last_index) {
+  const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
+  v1::ServerSyncRequest request = ServerRequest(place.server());
+  v1::PartitionReport* report = request.add_partitions();
+  report->set_job(job);
+  report->set_partition(partition);
+  report->set_term(place.term());
+  report->set_config(place.config());
+  for (const v1::PartitionReplica& copy : place.replicas()) {
+    if (copy.server() == place.server()) report->set_replica(copy.id());
+  }
+  report->set_version(version);
+  report->set_applied_below(version * 4);
+  report->set_samples(version * 40);
+  report->set_last_index(version);
+  if (backup != 0) {
+    report->add_backups()->set_replica(backup);
+    report->mutable_backups(0)->set_state(state);
+    report->mutable_backups(0)->set_last_index(last_index);
+  }
+  return Sync(request);
+}
+
+uint64_t TestCluster::ReportBackup(const std::string& server, const std::string& job,
+                                   uint32_t partition, uint64_t last_index) {
+  const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
+  v1::ServerSyncRequest request = ServerRequest(server);
+  v1::PartitionReport* report = request.add_partitions();
+  report->set_job(job);
+  report->set_partition(partition);
+  report->set_term(place.term());
+  report->set_config(place.config());
+  report->set_is_backup(true);
+  report->set_last_index(last_index);
+  for (const v1::PartitionReplica& copy : place.replicas()) {
+    if (copy.server() == server) report->set_replica(copy.id());
+  }
+  return Sync(request);
+}
+
+void TestCluster::CatchUp(const std::string& job) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (int p = 0; p < Describe(job).placement_size(); ++p) {
+      const v1::PartitionPlacement place = Describe(job).placement(p);
+      const auto find = [&place](auto is) {
+        return std::find_if(place.replicas().begin(), place.replicas().end(), is);
+      };
+      const auto behind = find([](const auto& c) { return !c.in_sync(); });
+      const bool leaves = find([](const auto& c) { return c.leaving(); }) != place.replicas().end();
+      if (behind == place.replicas().end() && !leaves) continue;
+      const uint64_t id = behind == place.replicas().end() ? 0 : behind->id();
+      ReportPrimary(job, place.partition(), Describe(job).version(), id);
+      for (const v1::PartitionReplica& copy : place.replicas()) {
+        const v1::PartitionPlacement now = Describe(job).placement(p);
+        const bool is_there = std::any_of(now.replicas().begin(), now.replicas().end(),
+                                          [&](const auto& c) { return c.id() == copy.id(); });
+        if (copy.server() == now.server() || !is_there) continue;
+        ReportBackup(copy.server(), job, place.partition(), 0);
+      }
+      changed |= Describe(job).placement(p).config() != place.config();
+    }
+  }
+}
+
+uint64_t TestCluster::Drain(const std::string& server, bool cancel) {
+  v1::DrainServerRequest request;
+  request.set_server(server);
+  request.set_cancel(cancel);
+  coordinator_->OnDrainServer(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+v1::RebalanceReply TestCluster::Rebalance(bool dry_run) {
+  v1::RebalanceRequest request;
+  request.set_dry_run(dry_run);
+  coordinator_->OnRebalance(now_, ++calls_, request);
+  return Get<v1::RebalanceReply>(calls_);
+}
+
+uint64_t TestCluster::Scale(const v1::ScaleJobRequest& request) {
+  coordinator_->OnScaleJob(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+uint64_t TestCluster::TakeCheckpoint(const std::string& job, const std::string& path) {
+  v1::TakeCheckpointRequest request;
+  request.set_job(job);
+  request.set_path(path);
+  coordinator_->OnTakeCheckpoint(now_, ++calls_, request);
+  Collect();
+  return calls_;
+}
+
+uint64_t TestCluster::ReportCheckpoint(const std::string& server, const std::string& job,
+                                       uint32_t partition, uint64_t version,
+                                       const v1::CheckpointReport& checkpoint) {
+  const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
+  v1::ServerSyncRequest request = ServerRequest(server);
+  v1::PartitionReport* report = request.add_partitions();
+  report->set_job(job);
+  report->set_partition(partition);
+  report->set_term(place.term());
+  report->set_config(place.config());
+  for (const v1::PartitionReplica& copy : place.replicas()) {
+    if (copy.server() == server) report->set_replica(copy.id());
+  }
+  report->set_is_backup(place.server() != server);
+  report->set_version(version);
+  report->set_applied_below(version * 4);
+  report->set_samples(version * 40);
+  *report->mutable_checkpoint() = checkpoint;
+  return Sync(request);
+}
+
+void TestCluster::WriteCheckpoint(const std::string& job, uint64_t id, uint64_t version) {
+  v1::CheckpointReport report;
+  report.set_id(id);
+  report.set_part(std::string(64, 'b'));
+  report.set_version(version);
+  report.set_bytes(1000);
+  const std::string server = Describe(job).placement(0).server();
+  ReportCheckpoint(server, job, 0, version, report);
+  report.set_committed(true);
+  ReportCheckpoint(server, job, 0, version, report);
+}
+
+uint64_t TestCluster::Submit(const v1::JobSpec& spec, const std::string& submission_id,
+                             const v1::StartingPoint* start) {
   v1::SubmitJobRequest request;
+  if (start != nullptr) *request.mutable_start() = *start;
   *request.mutable_spec() = spec;
   request.set_submission_id(submission_id);
   coordinator_->OnSubmitJob(now_, ++calls_, request);
@@ -328,6 +463,43 @@ std::string TestCluster::Running(const v1::JobSpec& spec, int workers) {
   SyncAll();
   REQUIRE(Describe(job).state() == v1::RUNNING);
   return job;
+}
+
+std::string TestCluster::Replicated(uint32_t replicas, int servers, v1::JobSpec spec) {
+  spec.mutable_fleet()->set_replicas(replicas);
+  const std::string job = MustSubmit(spec);
+  for (int i = 1; i <= servers; ++i) RegisterServer("s" + std::to_string(i));
+  if (spec.model().layers_size() > 0) {
+    RegisterWorker("w1");
+    ReportFacts("w1", job);
+  }
+  SyncAll();
+  REQUIRE(Describe(job).state() == v1::RUNNING);
+  return job;
+}
+
+v1::JobSpec TestCluster::WideSpec(uint64_t partitions) {
+  v1::JobSpec spec = BareSpec();
+  spec.mutable_model()->mutable_parameters(0)->set_shape(0, partitions << 20);
+  return spec;
+}
+
+std::string TestCluster::CopiesOf(const std::string& job, uint32_t partition) {
+  const v1::JobStatus status = Describe(job);
+  const v1::PartitionPlacement& place = status.placement(static_cast<int>(partition));
+  std::string all;
+  for (const v1::PartitionReplica& copy : place.replicas()) {
+    if (!all.empty()) all += " ";
+    all += copy.server();
+    if (copy.server() == place.server()) all += "*";
+    if (!copy.in_sync()) all += "~";
+    if (copy.leaving()) all += "-";
+  }
+  return all;
+}
+
+void TestCluster::Break(const std::string& server) {
+  coordinator_->OnCancel(SyncServer(server));
 }
 
 }  // namespace paceline

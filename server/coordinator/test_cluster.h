@@ -38,7 +38,7 @@ class TestCluster {
 
   // Registration; remembers the incarnation. A server syncs at once with the one it got.
   uint64_t RegisterWorker(const std::string& id, uint32_t slots = 1, const std::string& join = "");
-  uint64_t RegisterServer(const std::string& id);
+  uint64_t RegisterServer(const std::string& id, const std::string& zone = "");
 
   // Syncs of the registered incarnation with the newest version it was answered with.
   v1::WorkerSyncRequest WorkerRequest(const std::string& id) const;
@@ -49,8 +49,9 @@ class TestCluster {
   uint64_t SyncServer(const std::string& id) { return Sync(ServerRequest(id)); }
   void SyncAll();
 
-  // Reports that `id` read 80 samples of 4 features (or `samples`).
-  uint64_t ReportFacts(const std::string& id, const std::string& job, uint64_t samples = 80);
+  // Reports that `id` read 80 samples of 4 features (or `samples`) and computes by `kernels`.
+  uint64_t ReportFacts(const std::string& id, const std::string& job, uint64_t samples = 80,
+                       const std::string& kernels = "cpu openblas-Haswell");
   uint64_t ReportError(const std::string& id, const std::string& job, const std::string& error);
   uint64_t ReportClock(const std::string& id, const std::string& job, uint64_t clock);
   uint64_t ReportEvaluation(const std::string& id, const std::string& job, uint32_t epoch,
@@ -60,12 +61,38 @@ class TestCluster {
   uint64_t ReportPartitions(const std::string& id, const std::string& job, uint64_t version,
                             uint64_t applied_below);
 
-  uint64_t Submit(const v1::JobSpec& spec, const std::string& submission_id);
+  // The primary of a partition, wherever it is, reports for itself: `version`, an entry for each,
+  // and (unless `backup` is 0) that this copy is in `state` at `last_index`.
+  uint64_t ReportPrimary(const std::string& job, uint32_t partition, uint64_t version,
+                         uint64_t backup = 0,
+                         v1::BackupReport::State state = v1::BackupReport::CAUGHT_UP,
+                         uint64_t last_index = 0);
+  // What the copy of a partition on `server` says of a checkpoint, at `version`.
+  uint64_t ReportCheckpoint(const std::string& server, const std::string& job, uint32_t partition,
+                            uint64_t version, const v1::CheckpointReport& checkpoint);
+
+  // Partition 0, the only one, is written at `version`, and then the manifest.
+  void WriteCheckpoint(const std::string& job, uint64_t id, uint64_t version);
+
+  // The backup on `server` reports that its log goes up to `last_index`.
+  uint64_t ReportBackup(const std::string& server, const std::string& job, uint32_t partition,
+                        uint64_t last_index);
+
+  // All partitions' copies that are not in sync catch up, and new primaries that others wait for
+  // report, until nothing changes.
+  void CatchUp(const std::string& job);
+
+  uint64_t Submit(const v1::JobSpec& spec, const std::string& submission_id,
+                  const v1::StartingPoint* start = nullptr);
   std::string MustSubmit(const v1::JobSpec& spec);  // The job's name.
   uint64_t Lease(const std::string& worker, const std::string& job, uint32_t want,
                  uint32_t segment = 0);
   uint64_t Cancel(const std::string& job, const std::string& reason);
   uint64_t SetConsistency(const std::string& job, const v1::ConsistencySpec& consistency);
+  uint64_t Drain(const std::string& server, bool cancel = false);
+  v1::RebalanceReply Rebalance(bool dry_run);
+  uint64_t Scale(const v1::ScaleJobRequest& request);
+  uint64_t TakeCheckpoint(const std::string& job, const std::string& path = "");
   v1::JobStatus Describe(const std::string& job);
   v1::FleetStatus DescribeFleet();
   uint64_t ListEvents(const std::string& job, uint64_t after, uint32_t wait_ms);
@@ -82,6 +109,18 @@ class TestCluster {
 
   // Submits `spec`, registers server s1 and workers w1..wn, who report facts: a job that runs.
   std::string Running(const v1::JobSpec& spec, int workers);
+
+  // The same on servers s1..sn, with `replicas` copies.
+  std::string Replicated(uint32_t replicas, int servers, v1::JobSpec spec = Spec());
+
+  // A bare job of so many partitions of 2^20 elements.
+  static v1::JobSpec WideSpec(uint64_t partitions);
+
+  // "s1", "s2*": where the copies of a partition are; * the primary, ~ not in sync, - leaving.
+  std::string CopiesOf(const std::string& job, uint32_t partition);
+
+  // Takes back the waiting sync of a server, as the transport does when its process dies.
+  void Break(const std::string& server);
 
   Coordinator& coordinator() { return *coordinator_; }
   MemoryStore& store() { return store_; }

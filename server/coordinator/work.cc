@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/job/job_work.h"
+
 namespace paceline {
 namespace {
 
@@ -14,7 +16,7 @@ bool IsBare(const state::JobRecord& record) { return record.spec().model().param
 
 uint64_t EpochShards(const state::JobRecord& record) {
   if (IsBare(record)) return record.spec().train().shards_per_round();
-  return ShardsPerEpoch(record.facts().train_samples(), record.spec().data().shard_samples());
+  return ShardsPerEpoch(record.spec(), record.facts());
 }
 
 uint64_t TotalShards(const state::JobRecord& record) {
@@ -22,10 +24,29 @@ uint64_t TotalShards(const state::JobRecord& record) {
   return record.spec().train().epochs() * EpochShards(record);
 }
 
+v1::FleetSpec FleetOf(const state::JobRecord& record) {
+  v1::FleetSpec fleet = record.spec().fleet();
+  const state::ScaleRecord& scale = record.scale();
+  if (scale.has_workers()) fleet.set_workers(scale.workers());
+  if (scale.has_replicas()) fleet.set_replicas(scale.replicas());
+  if (scale.has_min_in_sync()) fleet.set_min_in_sync(scale.min_in_sync());
+  return fleet;
+}
+
+uint32_t ServersWanted(const v1::FleetSpec& fleet) {
+  return std::max({fleet.servers(), fleet.replicas(), 1u});
+}
+
+std::set<std::string> HoldersOf(const state::JobRecord& record) {
+  std::set<std::string> holders;
+  for (const v1::PartitionPlacement& p : record.placement()) {
+    for (const v1::PartitionReplica& copy : p.replicas()) holders.insert(copy.server());
+  }
+  return holders;
+}
+
 WorkPlan PlanOf(const state::JobRecord& record) {
-  const v1::TrainSpec& train = record.spec().train();
-  const bool is_sync = record.segment().consistency().has_sync();
-  const uint64_t length = is_sync ? train.shards_per_round() : train.shards_per_push();
+  const uint64_t length = RunLength(record.spec(), record.segment().consistency());
   return WorkPlan(record.segment().first_shard(), EpochShards(record), TotalShards(record),
                   std::max<uint64_t>(length, 1));
 }

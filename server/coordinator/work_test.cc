@@ -16,6 +16,19 @@ state::JobRecord Record() {
   return record;
 }
 
+TEST_CASE("a job's fleet is its spec's until it is scaled") {
+  state::JobRecord record = Record();
+  record.mutable_spec()->mutable_fleet()->set_workers(4);
+  record.mutable_spec()->mutable_fleet()->set_replicas(2);
+  CHECK(FleetOf(record).workers() == 4);
+
+  record.mutable_scale()->set_workers(7);
+
+  CHECK(FleetOf(record).workers() == 7);
+  CHECK(FleetOf(record).replicas() == 2);
+  CHECK(record.spec().fleet().workers() == 4);
+}
+
 TEST_CASE("a round is a run in sync, a push elsewhere, and neither straddles an epoch") {
   state::JobRecord record = Record();
   // 95 samples in shards of 10: 10 an epoch; rounds of 4, 4 and 2.
