@@ -2,12 +2,18 @@
 //
 // Shapes   A key is 1..kMaxKeyBytes bytes, a value up to kMaxValueBytes, both any bytes; keys order
 //          bytewise. A transaction names each key at most once among its puts and deletes.
-// Units    The store's revision starts at 0 and is one larger after each transaction that was
-//          committed and wrote something. An entry's revision is the store's at its last write
-//          (etcd's mod_revision), so it never repeats, not even when a key is deleted and put again.
-// Errors   InvalidArgument: a key or value out of those bounds, a key named twice. ResourceExhausted:
-//          the disk is full. DataLoss: the stored bytes are damaged. Unavailable: any other failure
-//          of the disk. After any error nothing was written.
+// Units    The store's revision is larger after each transaction that was committed and wrote
+//          something. An entry's revision is the store's at its last write (etcd's mod_revision),
+//          at least 1, so it never repeats, not even when a key is deleted and put again.
+// Errors   InvalidArgument: a key or value out of those bounds, a key named twice.
+//          ResourceExhausted: the disk is full, or a transaction larger than the implementation
+//          takes. DataLoss: the stored bytes are damaged. Unavailable: any other failure of the
+//          disk or the network.
+//          After any of these nothing was written. Across a network that may not be known when the
+//          call returns; then the store finds out before it does anything else, and if it was
+//          written after all, every later call fails with Aborted.
+//          Aborted: that, or another has taken the store over. What the caller knows of the store's
+//          entries may be out of date: it opens the store again and reads them anew.
 // Threads  One thread at a time, unless an implementation says more.
 // Source   etcd v3's KV API (Txn, Range) with the parts that a coordinator needs.
 #ifndef PACELINE_SERVER_STORE_STORE_H_
@@ -51,7 +57,7 @@ struct Transaction {
 
 struct CommitResult {
   bool committed = false;  // False: a compare did not hold.
-  uint64_t revision = 0;   // The store's revision after the call.
+  uint64_t revision = 0;   // The store's after the call; if it wrote, that of what it wrote.
 };
 
 struct Entry {
