@@ -37,6 +37,8 @@ TEST_CASE("every flag reaches its option") {
                             "node:1",
                             "--id",
                             "s1",
+                            "--zone",
+                            "rack-3",
                             "--roles",
                             "coordinator",
                             "--store",
@@ -58,6 +60,7 @@ TEST_CASE("every flag reaches its option") {
   CHECK(flags->server.listen == "[::1]:0");
   CHECK(flags->server.advertise == "node:1");
   CHECK(flags->server.id == "s1");
+  CHECK(flags->server.zone == "rack-3");
   CHECK(flags->server.coordinator);
   CHECK_FALSE(flags->server.parameters);
   CHECK(flags->server.store == "memory");

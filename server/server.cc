@@ -12,17 +12,28 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/net/coordinator_choice.h"
 #include "common/net/endpoint.h"
 #include "common/net/transport.h"
+#include "server/checkpoint/posix_file_system.h"
+#include "server/checkpoint_writer.h"
 #include "server/coordinator/coordinator.h"
+#include "server/election/etcd_election.h"
+#include "server/election/sole_election.h"
+#include "server/host_timer.h"
 #include "server/listen_address.h"
 #include "server/service/control_service.h"
 #include "server/service/parameter_service.h"
+#include "server/service/replica_service.h"
+#include "server/service/replica_transport.h"
 #include "server/store/embedded.h"
+#include "server/store/etcd/address.h"
+#include "server/store/etcd_store.h"
 #include "server/store/memory.h"
 #include "server/sync_loop.h"
 
@@ -44,13 +55,18 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (!options.coordinator && !options.parameters) {
     return absl::InvalidArgumentError("no role; wanted coordinator, parameters or both");
   }
+  const bool elects = absl::StartsWith(options.store, kEtcdScheme);
+  if (elects && !options.join.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("join ", options.join, ": ", options.store,
+                                                   " says who coordinates; leave --join out"));
+  }
   if (options.coordinator && !options.join.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("join ", options.join,
                      ": this server is a coordinator itself; give it --roles parameters to join "
                      "another"));
   }
-  if (!options.coordinator && options.join.empty()) {
+  if (!options.coordinator && !elects && options.join.empty()) {
     return absl::InvalidArgumentError(
         "a server without the coordinator role needs --join host:port of one");
   }
@@ -60,7 +76,8 @@ absl::Status CheckOptions(const ServerOptions& options) {
                      absl::FormatDuration(options.sync_interval),
                      "; wanted an interval of at least 1ms and a lease longer than it"));
   }
-  if (!options.join.empty()) RETURN_IF_ERROR(ParseEndpoint(options.join).status());
+  if (elects) RETURN_IF_ERROR(ParseEtcdAddress(options.store).status());
+  if (!options.join.empty()) RETURN_IF_ERROR(ParseCoordinators(options.join).status());
   return absl::OkStatus();
 }
 
@@ -69,7 +86,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(absl::string_view store) {
   absl::string_view path = store;
   if (!absl::ConsumePrefix(&path, "sqlite:") || path.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("store \"", store, "\"; wanted sqlite:PATH or memory"));
+        absl::StrCat("store \"", store, "\"; wanted sqlite:PATH, memory or etcd://HOST:PORT"));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<Store> opened, EmbeddedStore::Open(std::string(path)));
   return opened;
@@ -89,19 +106,39 @@ class Server::Impl {
   const std::string& address() const { return address_; }
 
  private:
-  absl::Status MakeControl();
+  bool elects() const { return etcd_.has_value(); }
+  void MakeControl();
   void MakeParameters();
+  // Who coordinates: the fleet's choice, or this server.
+  absl::Status Elect(const std::string& advertised);
+  absl::Status Elected(uint64_t fence);
+  void Lost(absl::string_view why);
+  absl::StatusOr<std::unique_ptr<Store>> Open(uint64_t fence);
   // Builds the gRPC server; listen's port becomes the bound one.
   absl::Status Listen(Endpoint* listen);
 
   // All constant after Start.
   ServerOptions options_;
+  absl::optional<EtcdAddress> etcd_;  // Of the store, if it is there.
   std::string address_;
 
+  // Who has it calls back into what follows, until Stop.
+  std::unique_ptr<Election> election_;
+  // Of the election's callbacks: while this server coordinates.
   std::unique_ptr<Store> store_;
   std::unique_ptr<ControlService> control_;
-  // The service's host calls the loop, the loop reads the host: both end before either goes.
+  absl::Mutex locate_mutex_;
+  // Null until there is an election.
+  const CoordinatorLocator* locator_ ABSL_GUARDED_BY(locate_mutex_) = nullptr;
+  std::string advertised_ ABSL_GUARDED_BY(locate_mutex_);
+  // The service's host calls the loop and the transport, and all that follow it here call the host:
+  // Stop ends every one of them before any goes.
   std::unique_ptr<ParameterService> parameters_;
+  std::unique_ptr<ReplicaService> replicas_;
+  std::unique_ptr<ReplicaTransport> replica_calls_;
+  PosixFileSystem files_;
+  std::unique_ptr<CheckpointWriter> checkpoints_;
+  std::unique_ptr<HostTimer> timer_;
   std::unique_ptr<SyncLoop> sync_;
   std::unique_ptr<grpc::Server> server_;
 
@@ -109,8 +146,63 @@ class Server::Impl {
   bool stopped_ ABSL_GUARDED_BY(stop_mutex_) = false;
 };
 
-absl::Status Server::Impl::MakeControl() {
-  ASSIGN_OR_RETURN(store_, OpenStore(options_.store));
+// Calls come as soon as it is listened, before there is an election.
+void Server::Impl::MakeControl() {
+  ControlService::Options options;
+  options.coordinator = [this] {
+    absl::MutexLock lock(&locate_mutex_);
+    return locator_ == nullptr ? std::string() : locator_->coordinator();
+  };
+  options.address = [this] {
+    absl::MutexLock lock(&locate_mutex_);
+    return advertised_;
+  };
+  control_ = std::make_unique<ControlService>(std::move(options));
+}
+
+absl::Status Server::Impl::Elect(const std::string& advertised) {
+  if (elects()) {
+    ElectionOptions options;
+    options.address = advertised;
+    options.is_candidate = options_.coordinator;
+    election_ = std::make_unique<EtcdElection>(*etcd_, std::move(options));
+  } else {
+    election_ = std::make_unique<SoleElection>(advertised);
+  }
+  {
+    absl::MutexLock lock(&locate_mutex_);
+    locator_ = election_.get();
+    advertised_ = advertised;
+  }
+  absl::Status sole;
+  ElectionCallbacks callbacks;
+  if (elects()) {
+    callbacks.elected = [this](uint64_t fence) {
+      const absl::Status status = Elected(fence);
+      if (!status.ok()) election_->Resign(status.message());
+    };
+  } else {
+    callbacks.elected = [this, &sole](uint64_t fence) { sole = Elected(fence); };  // In Start.
+  }
+  callbacks.lost = [this](absl::string_view why) { Lost(why); };
+  callbacks.moved = [this](absl::string_view address) {
+    options_.logger->Log(LogLevel::kInfo, "the coordinator is", {{"address", address}});
+    if (sync_ != nullptr) sync_->Redirect();
+  };
+  election_->Start(std::move(callbacks));
+  return sole;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Server::Impl::Open(uint64_t fence) {
+  if (!elects()) return OpenStore(options_.store);
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<Store> opened,
+      EtcdStore::Open(*etcd_, fence, [this](absl::string_view why) { election_->Resign(why); }));
+  return opened;
+}
+
+absl::Status Server::Impl::Elected(uint64_t fence) {
+  ASSIGN_OR_RETURN(store_, Open(fence));
   CoordinatorOptions options;
   options.release = kRelease;
   options.lease = options_.lease;
@@ -122,8 +214,15 @@ absl::Status Server::Impl::MakeControl() {
   };
   ASSIGN_OR_RETURN(auto coordinator,
                    Coordinator::Create(std::move(options), store_.get(), SteadyNow()));
-  control_ = std::make_unique<ControlService>(std::move(coordinator));
+  control_->Install(std::move(coordinator));
+  options_.logger->Log(LogLevel::kInfo, "coordinating", {{"store", options_.store}});
   return absl::OkStatus();
+}
+
+void Server::Impl::Lost(absl::string_view why) {
+  options_.logger->Log(LogLevel::kWarning, "no longer the coordinator", {{"reason", why}});
+  control_->Remove().reset();
+  store_.reset();
 }
 
 void Server::Impl::MakeParameters() {
@@ -131,8 +230,36 @@ void Server::Impl::MakeParameters() {
   options.complain = [this](absl::string_view complaint) {
     options_.logger->Log(LogLevel::kError, "cannot follow a directive", {{"reason", complaint}});
   };
+  options.checkpoint = [this](CheckpointWork work) { checkpoints_->Write(std::move(work)); };
+  options.restore = [this](const v1::RestoreOrigin& origin, const JobLayout& layout,
+                           uint32_t partition) {
+    return checkpoints_->Restore(origin, layout, partition);
+  };
   // No partition exists, so nothing is news, before the loop does.
-  parameters_ = std::make_unique<ParameterService>(std::move(options), [this] { sync_->Hurry(); });
+  const auto on_news = [this] { sync_->Hurry(); };
+  parameters_ = std::make_unique<ParameterService>(
+      std::move(options), on_news,
+      [this](ReplicaCall call) { replica_calls_->Start(std::move(call)); });
+  PartitionHost* const host = parameters_->host();
+  replicas_ = std::make_unique<ReplicaService>(host, on_news);
+  replica_calls_ = std::make_unique<ReplicaTransport>(
+      [host, on_news](uint64_t id, const absl::Status& status, const v1::ReplicaReply& reply) {
+        host->OnReplicaDone(SteadyNow(), id, status, reply);
+        if (host->TakeNews()) on_news();
+      });
+  CheckpointWriter::Options checkpoints;
+  checkpoints.files = &files_;
+  checkpoints.now = [] { return absl::Now(); };
+  checkpoints.done = [host, on_news](const std::string& job, uint32_t partition,
+                                     const v1::CheckpointReport& report) {
+    host->OnCheckpointDone(SteadyNow(), job, partition, report);
+    if (host->TakeNews()) on_news();
+  };
+  checkpoints.complain = [this](absl::string_view complaint) {
+    options_.logger->Log(LogLevel::kWarning, "checkpoints", {{"reason", complaint}});
+  };
+  checkpoints_ = std::make_unique<CheckpointWriter>(std::move(checkpoints));
+  timer_ = std::make_unique<HostTimer>(host, on_news);
 }
 
 absl::Status Server::Impl::Listen(Endpoint* listen) {
@@ -144,6 +271,7 @@ absl::Status Server::Impl::Listen(Endpoint* listen) {
   builder.AddListeningPort(listen->ToString(), grpc::InsecureServerCredentials(), &port);
   if (control_ != nullptr) builder.RegisterService(control_->service());
   if (parameters_ != nullptr) builder.RegisterService(parameters_->service());
+  if (replicas_ != nullptr) builder.RegisterService(replicas_->service());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen at ", listen->ToString()));
@@ -158,7 +286,10 @@ absl::Status Server::Impl::Start() {
   RETURN_IF_ERROR(CheckExposure(listen, options_.insecure));
   RETURN_IF_ERROR(AdvertisedAddress(listen, options_.advertise).status());
   RETURN_IF_ERROR(CheckFree(listen));
-  if (options_.coordinator) RETURN_IF_ERROR(MakeControl());
+  if (absl::StartsWith(options_.store, kEtcdScheme)) {
+    ASSIGN_OR_RETURN(etcd_, ParseEtcdAddress(options_.store));
+  }
+  if (options_.coordinator || elects()) MakeControl();
   if (options_.parameters) MakeParameters();
   RETURN_IF_ERROR(Listen(&listen));
   address_ = listen.ToString();
@@ -166,12 +297,22 @@ absl::Status Server::Impl::Start() {
 
   if (options_.parameters) {
     SyncLoopOptions sync;
-    sync.coordinator = options_.coordinator ? address_ : options_.join;
+    if (elects()) {
+      sync.coordinator = [this] {
+        absl::MutexLock lock(&locate_mutex_);
+        return locator_ == nullptr ? std::string() : locator_->coordinator();
+      };
+    } else {
+      sync.join = options_.coordinator ? address_ : options_.join;
+    }
     sync.id = options_.id.empty() ? DefaultServerId(listen) : options_.id;
+    sync.zone = options_.zone;
     sync.logger = options_.logger;
+    sync.on_directives = [this](const v1::ServerSyncReply& reply) { checkpoints_->Follow(reply); };
     sync_ = std::make_unique<SyncLoop>(std::move(sync), parameters_->host());
-    sync_->Start(advertised);
   }
+  if (control_ != nullptr) RETURN_IF_ERROR(Elect(advertised));
+  if (sync_ != nullptr) sync_->Start(advertised);
   options_.logger->Log(LogLevel::kInfo, "serving",
                        {{"address", address_},
                         {"advertised", advertised},
@@ -186,8 +327,12 @@ void Server::Impl::Stop() {
   if (stopped_) return;
   stopped_ = true;
   if (sync_ != nullptr) sync_->Stop();
+  if (timer_ != nullptr) timer_->Stop();
+  if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (parameters_ != nullptr) parameters_->Stop();
   if (control_ != nullptr) control_->Stop();
+  if (election_ != nullptr) election_->Stop();
+  if (replica_calls_ != nullptr) replica_calls_->Stop();
   if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now() + kDrain));
 }
 

@@ -27,13 +27,19 @@ struct ServerOptions {
   // Unique in the fleet; empty: the advertised address. A server that starts under the id of
   // another takes its place.
   std::string id;
+  // Its failure domain (a rack, a building): copies of a partition are spread over the zones.
+  std::string zone;
 
   // At least one of the two roles.
-  bool coordinator = true;
+  bool coordinator = true;  // With a store in etcd: whenever it is elected.
   bool parameters = true;
-  std::string join;  // The coordinator to join: host:port. Given exactly when it is not one itself.
+  // Where to ask for the coordinator: host:port[,host:port...]. Given exactly when it is not one
+  // itself and the store is not in etcd, which knows who is.
+  std::string join;
 
-  std::string store = "sqlite:paceline.db";  // "sqlite:PATH" or "memory"; the coordinator's.
+  // "sqlite:PATH" or "memory": the coordinator's alone.
+  // "etcd://host:port[,host:port...][/prefix]": the same for all servers of the fleet.
+  std::string store = "sqlite:paceline.db";
   absl::Duration lease = absl::Seconds(2);   // Longer than sync_interval; the coordinator's.
   absl::Duration sync_interval = absl::Milliseconds(200);  // At least 1 ms; the coordinator's.
 

@@ -20,9 +20,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/version.h"
+#include "common/net/coordinator_choice.h"
 #include "common/net/transport.h"
 #include "proto/control.grpc.pb.h"
 #include "proto/parameter.grpc.pb.h"
+#include "proto/replica.grpc.pb.h"
 
 namespace paceline {
 namespace {
@@ -313,7 +315,7 @@ TEST_CASE("frames that are wrong hurt their sender and change nothing") {
 
   const grpc::Status shorter = client.Push(client.Frame(1, {1}), &header);
   CHECK(shorter.error_code() == StatusCode::INVALID_ARGUMENT);
-  CHECK(shorter.error_message().find("4 bytes of gradients; wanted 8") != std::string::npos);
+  CHECK(shorter.error_message().find("4 bytes of numbers; wanted 8") != std::string::npos);
   CHECK(client.Push(client.Frame(1, {1, 2, 3}), &header).error_code() ==
         StatusCode::INVALID_ARGUMENT);
   v1::PushFrame no_piece = client.Frame(1, {});
@@ -333,6 +335,34 @@ TEST_CASE("frames that are wrong hurt their sender and change nothing") {
   REQUIRE(client.Pull(&values).ok());
   CHECK(values == Floats{0, 0});
   CHECK(client.version() == 0);
+}
+
+TEST_CASE("replication frames that are wrong, or for a copy that is not here, are refused") {
+  const auto logger = Quiet();
+  const auto server = MustStart(Options(logger.get()));
+  const auto channel = MakeChannel(server->address());
+  const auto stub = v1::ReplicaService::NewStub(channel);
+  v1::AppendFrame append;
+  append.mutable_header()->mutable_key()->set_job("nobody-1");
+  append.mutable_header()->mutable_key()->set_replica(7);
+  v1::InstallFrame install;
+  *install.mutable_header()->mutable_key() = append.header().key();
+  v1::ReplicaReply reply;
+
+  for (const std::string method : {"Append", "Install"}) {
+    const grpc::Status status =
+        RawCall(channel, "/paceline.v1.ReplicaService/" + method, "\xff\xff junk");
+    CHECK(status.error_code() == StatusCode::INVALID_ARGUMENT);
+  }
+  grpc::ClientContext appending;
+  SetDeadline(&appending);
+  const grpc::Status appended = stub->Append(&appending, append, &reply);
+  CHECK(appended.error_code() == StatusCode::FAILED_PRECONDITION);
+  CHECK(appended.error_message().find("nobody-1") != std::string::npos);
+  grpc::ClientContext installing;
+  SetDeadline(&installing);
+  CHECK(stub->Install(&installing, install, &reply).error_code() ==
+        StatusCode::FAILED_PRECONDITION);
 }
 
 TEST_CASE("bytes that are not even HTTP/2 hurt nobody") {
@@ -475,6 +505,7 @@ TEST_CASE("reflection names the services") {
   CHECK(status.ok());
   CHECK(answer.find("paceline.v1.ParameterService") != std::string::npos);
   CHECK(answer.find("paceline.v1.ControlService") != std::string::npos);
+  CHECK(answer.find("paceline.v1.ReplicaService") != std::string::npos);
 }
 
 TEST_CASE("a second server joins the first, and leaves it again") {
@@ -567,6 +598,33 @@ TEST_CASE("a port that is in use is refused by its number") {
   CHECK(std::string(status.message()).find("port " + parts[1]) != std::string::npos);
 }
 
+TEST_CASE("a server that has not been elected refuses calls and says whom to ask") {
+  const auto logger = Quiet();
+  ServerOptions options = Options(logger.get());
+  options.store = "etcd://127.0.0.1:1";  // Nobody is there, so nobody is elected.
+  for (const bool is_candidate : {true, false}) {
+    options.coordinator = is_candidate;
+    const auto server = MustStart(options);
+    const auto stub = v1::ControlService::NewStub(MakeChannel(server->address()));
+
+    v1::FleetStatus fleet;
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    const grpc::Status status = stub->DescribeFleet(&context, {}, &fleet);
+
+    CHECK(status.error_code() == StatusCode::UNAVAILABLE);
+    CHECK(status.error_message().find("none is known") != std::string::npos);
+    CHECK(context.GetServerTrailingMetadata().count(kCoordinatorKey) == 1);
+  }
+}
+
+TEST_CASE("a coordinator names itself") {
+  const auto logger = Quiet();
+  const auto server = MustStart(Options(logger.get()));
+  Client client(server->address(), "c1");
+  CHECK(client.Fleet().coordinator() == server->address());
+}
+
 TEST_CASE("options that make no sense are refused") {
   const auto logger = Quiet();
   const auto refusal = [&logger](void (*change)(ServerOptions*)) {
@@ -580,6 +638,12 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(refusal([](ServerOptions* o) { o->store = "floppy:a"; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->join = "h:1"; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->coordinator = false; }) == Code::kInvalidArgument);
+  CHECK(refusal([](ServerOptions* o) { o->store = "etcd://"; }) == Code::kInvalidArgument);
+  CHECK(refusal([](ServerOptions* o) {
+          o->store = "etcd://h:1";
+          o->coordinator = false;
+          o->join = "h:1";
+        }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->lease = o->sync_interval; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->listen = "0.0.0.0:0"; }) == Code::kFailedPrecondition);
 }

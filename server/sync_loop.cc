@@ -14,6 +14,7 @@
 #include "absl/types/optional.h"
 #include "common/base/clock.h"
 #include "common/base/version.h"
+#include "common/net/coordinator_choice.h"
 #include "common/net/grpc_status.h"
 #include "common/net/transport.h"
 #include "proto/control.grpc.pb.h"
@@ -36,9 +37,7 @@ constexpr absl::Duration kRetryMax = absl::Milliseconds(250);
 class SyncLoop::Impl {
  public:
   Impl(SyncLoopOptions options, PartitionHost* host)
-      : options_(std::move(options)),
-        host_(host),
-        stub_(v1::ControlService::NewStub(MakeChannel(options_.coordinator))) {}
+      : options_(std::move(options)), host_(host), choice_(options_.join) {}
 
   void Start(std::string address) {
     address_ = std::move(address);
@@ -50,6 +49,12 @@ class SyncLoop::Impl {
     absl::MutexLock lock(&mutex_);
     hurry_ = true;
     if (call_ != nullptr && !registering_) call_->TryCancel();
+  }
+
+  void Redirect() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    hurry_ = true;
+    if (call_ != nullptr) call_->TryCancel();
   }
 
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -69,6 +74,8 @@ class SyncLoop::Impl {
   // The talker's.
   void Talk() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::ServerSyncRequest MakeRequest() const;
+  void Aim();
+  void Missed(const grpc::ClientContext& context);
   absl::Status Sync(v1::ServerSyncReply* reply) ABSL_LOCKS_EXCLUDED(mutex_);
   void Synced(v1::ServerSyncReply reply) ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -84,8 +91,8 @@ class SyncLoop::Impl {
 
   const SyncLoopOptions options_;
   PartitionHost* const host_;  // Safe by itself.
-  const std::unique_ptr<v1::ControlService::Stub> stub_;
-  std::string address_;  // Constant after Start.
+  CoordinatorChoice choice_;   // Safe by itself.
+  std::string address_;        // Constant after Start.
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -97,6 +104,8 @@ class SyncLoop::Impl {
   absl::optional<v1::ServerSyncReply> directives_ ABSL_GUARDED_BY(mutex_);
 
   // The talker's alone.
+  std::string target_;                              // The coordinator that stub_ leads to.
+  std::unique_ptr<v1::ControlService::Stub> stub_;  // Null: to be connected.
   v1::ServerIdentity identity_;
   uint64_t known_version_ = 0;
   absl::Duration interval_ = absl::Seconds(1);
@@ -133,9 +142,31 @@ v1::ServerSyncRequest SyncLoop::Impl::MakeRequest() const {
   *request.mutable_server() = identity_;
   request.set_release(kRelease);
   request.set_address(address_);
+  request.set_zone(options_.zone);
   request.set_pid(static_cast<uint64_t>(getpid()));
   request.set_known_version(known_version_);
   return request;
+}
+
+// Turns to who is the coordinator now.
+void SyncLoop::Impl::Aim() {
+  const std::string now =
+      options_.coordinator != nullptr ? options_.coordinator() : choice_.current();
+  if (stub_ != nullptr && now == target_) return;
+  target_ = now;
+  stub_.reset();
+  if (target_.empty()) return;
+  stub_ = v1::ControlService::NewStub(MakeChannel(target_, kServerReconnectMax));
+}
+
+// There is no coordinator, or none that answers. A channel that was refused connects again only
+// after a while, a new one does at once.
+void SyncLoop::Impl::Missed(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(kCoordinatorKey);
+  const bool is_told = found != trailers.end();
+  choice_.OnFailed(target_, is_told ? std::string(found->second.data(), found->second.size()) : "");
+  if (!is_told) stub_.reset();
 }
 
 // Cancelled: by Hurry or Stop.
@@ -144,6 +175,8 @@ absl::Status SyncLoop::Impl::Sync(v1::ServerSyncReply* reply) {
   for (v1::PartitionReport& report : host_->Report(SteadyNow())) {
     *request.add_partitions() = std::move(report);
   }
+  Aim();
+  if (target_.empty()) return absl::UnavailableError("nobody has been elected coordinator yet");
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + interval_ + patience_));
   {
@@ -159,18 +192,19 @@ absl::Status SyncLoop::Impl::Sync(v1::ServerSyncReply* reply) {
   if (status.error_code() == grpc::StatusCode::CANCELLED && !hurry_ && !stopping_) {
     return absl::UnavailableError("the coordinator cancelled the call");
   }
+  const bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (is_late || status.error_code() == grpc::StatusCode::UNAVAILABLE) Missed(context);
   return FromGrpcStatus(status);
 }
 
 void SyncLoop::Impl::Synced(v1::ServerSyncReply reply) {
   if (identity_.incarnation() != reply.server().incarnation()) {
     options_.logger->Log(LogLevel::kInfo, "registered with the coordinator",
-                         {{"coordinator", options_.coordinator},
+                         {{"coordinator", target_},
                           {"server", reply.server().id()},
                           {"incarnation", reply.server().incarnation()}});
   } else if (!trouble_.empty()) {
-    options_.logger->Log(LogLevel::kInfo, "the coordinator is back",
-                         {{"coordinator", options_.coordinator}});
+    options_.logger->Log(LogLevel::kInfo, "the coordinator is back", {{"coordinator", target_}});
   }
   trouble_.clear();
   retry_ = kRetryMin;
@@ -196,7 +230,7 @@ void SyncLoop::Impl::Failed(const absl::Status& status) {
     trouble_ = std::string(status.message());
     options_.logger->Log(LogLevel::kWarning,
                          "cannot sync with the coordinator; keeping everything and retrying",
-                         {{"coordinator", options_.coordinator}, {"reason", status.ToString()}});
+                         {{"coordinator", target_}, {"reason", status.ToString()}});
   }
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&stopping_), retry_);
@@ -207,13 +241,15 @@ void SyncLoop::Impl::Leave() {
   if (identity_.incarnation() == 0) return;
   v1::ServerSyncRequest request = MakeRequest();
   request.set_leaving(true);
+  Aim();
+  if (target_.empty()) return;
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kLeavePatience));
   v1::ServerSyncReply reply;
   const grpc::Status status = stub_->ServerSync(&context, request, &reply);
   if (status.ok()) return;
   options_.logger->Log(LogLevel::kWarning, "left without a word to the coordinator",
-                       {{"coordinator", options_.coordinator}, {"reason", status.error_message()}});
+                       {{"coordinator", target_}, {"reason", status.error_message()}});
 }
 
 void SyncLoop::Impl::Follow() {
@@ -226,6 +262,7 @@ void SyncLoop::Impl::Follow() {
       reply = *std::move(directives_);
       directives_.reset();
     }
+    if (options_.on_directives != nullptr) options_.on_directives(reply);
     host_->OnDirectives(SteadyNow(), reply);
     if (host_->TakeNews()) Hurry();
   }
@@ -239,6 +276,8 @@ SyncLoop::~SyncLoop() { Stop(); }
 void SyncLoop::Start(std::string address) { impl_->Start(std::move(address)); }
 
 void SyncLoop::Hurry() { impl_->Hurry(); }
+
+void SyncLoop::Redirect() { impl_->Redirect(); }
 
 void SyncLoop::Stop() { impl_->Stop(); }
 

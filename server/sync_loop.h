@@ -10,18 +10,25 @@
 #ifndef PACELINE_SERVER_SYNC_LOOP_H_
 #define PACELINE_SERVER_SYNC_LOOP_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "common/base/log.h"
+#include "proto/control.pb.h"
 #include "server/partition/partition_host.h"
 
 namespace paceline {
 
 struct SyncLoopOptions {
-  std::string coordinator;   // host:port.
+  // host:port of the coordinator; empty while nobody is known. Null: `join` says where to ask.
+  std::function<std::string()> coordinator;
+  std::string join;          // host:port[,host:port...]: ParseCoordinators.
   std::string id;            // This server's.
+  std::string zone;          // This server's; may be empty.
   Logger* logger = nullptr;  // Outlives the loop.
+  // Hears of each reply before `host` follows it; may be null.
+  std::function<void(const v1::ServerSyncReply&)> on_directives;
 };
 
 class SyncLoop {
@@ -39,6 +46,9 @@ class SyncLoop {
 
   // Reports at once instead of at the end of the interval.
   void Hurry();
+
+  // As Hurry, after the coordinator has moved: what was asked of the old one is given up.
+  void Redirect();
 
   // Tells the coordinator that this server leaves (it waits a second for that at most), and ends.
   void Stop();

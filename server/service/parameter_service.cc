@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "common/net/frame.h"
 #include "common/net/grpc_status.h"
 #include "proto/parameter.grpc.pb.h"
+#include "server/service/frame_floats.h"
 #include "server/service/pending_calls.h"
 
 namespace paceline {
@@ -35,31 +37,21 @@ grpc::ByteBuffer Encode(const Answer& answer) {
   return EncodeFrame(answer.header, {&floats, 1}, answer.parameters);
 }
 
-// The gradients of a push to a partition of `elements`, or InvalidArgument.
-absl::StatusOr<std::shared_ptr<Block>> TakeGradients(const DecodedFrame& frame,
-                                                     const v1::PushHeader& header,
-                                                     uint64_t elements) {
-  // A frame is bounded, so neither its count of pieces nor its length comes near an overflow.
-  const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
-  const uint64_t wanted = pieces * elements;
-  if (frame.payload_bytes() != wanted * sizeof(float)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "push of ", header.worker().id(), " to partition ", header.key().partition(), " of ",
-        header.key().job(), ": ", frame.payload_bytes(), " bytes of gradients; wanted ",
-        wanted * sizeof(float), " (", pieces, " pieces of ", elements, " float32)"));
-  }
-  auto block = std::make_shared<Block>(wanted);
-  RETURN_IF_ERROR(frame.CopyPayload(block->floats()));
-  return block;
+std::string Name(const v1::PushHeader& push) {
+  return absl::StrCat("push of ", push.worker().id(), " to partition ", push.key().partition(),
+                      " of ", push.key().job());
 }
 
 }  // namespace
 
 class ParameterService::Transport final : public RawService {
  public:
-  Transport(PartitionHost::Options options, std::function<void()> on_news)
+  Transport(PartitionHost::Options options, std::function<void()> on_news,
+            PartitionHost::ReplicaSink replica_sink)
       : on_news_(std::move(on_news)),
-        host_(std::move(options), [this](Answer answer) { Deliver(std::move(answer)); }) {}
+        host_(
+            std::move(options), [this](Answer answer) { Deliver(std::move(answer)); },
+            std::move(replica_sink)) {}
 
   PartitionHost* host() { return &host_; }
 
@@ -159,7 +151,9 @@ class ParameterService::Transport final : public RawService {
     {
       ASSIGN_OR_RETURN(const DecodedFrame frame, DecodedFrame::Decode(request, &header));
       ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
-      ASSIGN_OR_RETURN(gradients, TakeGradients(frame, header, elements));
+      const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
+      ASSIGN_OR_RETURN(gradients,
+                       TakeFloats(frame, pieces, elements, [&] { return Name(header); }));
     }
     // So that a push that waits is held in memory once.
     context->GetRpcAllocatorState()->FreeRequest();
@@ -181,8 +175,10 @@ class ParameterService::Transport final : public RawService {
   PartitionHost host_;  // Safe by itself. Its sink uses what is above.
 };
 
-ParameterService::ParameterService(PartitionHost::Options options, std::function<void()> on_news)
-    : transport_(std::make_unique<Transport>(std::move(options), std::move(on_news))) {}
+ParameterService::ParameterService(PartitionHost::Options options, std::function<void()> on_news,
+                                   PartitionHost::ReplicaSink replica_sink)
+    : transport_(std::make_unique<Transport>(std::move(options), std::move(on_news),
+                                             std::move(replica_sink))) {}
 
 ParameterService::~ParameterService() = default;
 

@@ -24,8 +24,9 @@ namespace paceline {
 class ParameterService {
  public:
   // `on_news` is called, from any thread, when the coordinator should hear of the host before the
-  // next interval.
-  ParameterService(PartitionHost::Options options, std::function<void()> on_news);
+  // next interval. `replica_sink` carries out the host's calls to other servers.
+  ParameterService(PartitionHost::Options options, std::function<void()> on_news,
+                   PartitionHost::ReplicaSink replica_sink);
 
   // The gRPC server must have ended before.
   ~ParameterService();

@@ -35,17 +35,27 @@ class PendingCalls {
     return call;
   }
 
-  // The numbers of all that are left. Nothing is added from now on.
+  // Of all that are left.
+  std::vector<uint64_t> Numbers() const {
+    absl::MutexLock lock(&mutex_);
+    return NumbersLocked();
+  }
+
+  // As Numbers. Nothing is added from now on.
   std::vector<uint64_t> Stop() {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
+    return NumbersLocked();
+  }
+
+ private:
+  std::vector<uint64_t> NumbersLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     std::vector<uint64_t> numbers;
     for (const auto& entry : calls_) numbers.push_back(entry.first);
     return numbers;
   }
 
- private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   absl::flat_hash_map<uint64_t, Call*> calls_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

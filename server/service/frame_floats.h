@@ -1,0 +1,27 @@
+// The numbers of a received frame, in a block of their own, once their count is what it must be.
+//
+// Shapes   [arrays * elements] float32, array after array.
+// Errors   InvalidArgument, in a sentence that begins with `who` and names both counts.
+// Threads  Pure functions.
+#ifndef PACELINE_SERVER_SERVICE_FRAME_FLOATS_H_
+#define PACELINE_SERVER_SERVICE_FRAME_FLOATS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "common/net/frame.h"
+#include "common/tensor/block.h"
+
+namespace paceline {
+
+// `who` is asked only when something is wrong. `arrays` is a count of things in the frame's header.
+absl::StatusOr<std::shared_ptr<Block>> TakeFloats(const DecodedFrame& frame, uint64_t arrays,
+                                                  uint64_t elements,
+                                                  absl::FunctionRef<std::string()> who);
+
+}  // namespace paceline
+
+#endif  // PACELINE_SERVER_SERVICE_FRAME_FLOATS_H_
