@@ -1,5 +1,9 @@
 // Calls to the coordinator: every rpc of ControlService, blocking, each with a deadline.
 //
+// Given several addresses, or sent on by a server that is not the coordinator, a call goes from one
+// to the next until one answers, every address has refused, or the time is over. So it may be
+// executed twice, as after a lost answer.
+//
 // Errors   As proto/control.proto says per rpc. UNAVAILABLE names the address that did not answer.
 //          CANCELLED after Stop().
 // Threads  Safe for use by many.
@@ -19,8 +23,9 @@ namespace paceline {
 
 class ControlClient {
  public:
-  // `address` is host:port. Connects on the first call and again whenever the connection is lost.
-  explicit ControlClient(const std::string& address);
+  // host:port of servers of one fleet, with commas between them. Connects on the first call and
+  // again whenever the connection is lost.
+  explicit ControlClient(const std::string& addresses);
   // No call may be running.
   ~ControlClient();
 
@@ -42,6 +47,14 @@ class ControlClient {
                                                  absl::Duration timeout);
   absl::StatusOr<v1::FleetStatus> DescribeFleet(const v1::DescribeFleetRequest& request,
                                                 absl::Duration timeout);
+  absl::StatusOr<v1::DrainServerReply> DrainServer(const v1::DrainServerRequest& request,
+                                                   absl::Duration timeout);
+  absl::StatusOr<v1::RebalanceReply> Rebalance(const v1::RebalanceRequest& request,
+                                               absl::Duration timeout);
+  absl::StatusOr<v1::ScaleJobReply> ScaleJob(const v1::ScaleJobRequest& request,
+                                             absl::Duration timeout);
+  absl::StatusOr<v1::TakeCheckpointReply> TakeCheckpoint(const v1::TakeCheckpointRequest& request,
+                                                         absl::Duration timeout);
 
   // Does not block; `done` runs once, on a thread of gRPC's.
   void LeaseRuns(const v1::LeaseRequest& request, absl::Duration timeout,

@@ -25,6 +25,8 @@ namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
 constexpr absl::Duration kRetry = absl::Milliseconds(100);
+// How long a reader that waits for an answer trusts that the partitions are still where they were.
+constexpr absl::Duration kLookUp = absl::Milliseconds(500);
 
 v1::JobDirective DirectiveOf(const v1::JobStatus& job) {
   v1::JobDirective directive;
@@ -74,13 +76,10 @@ class ParameterClient::Impl {
     worker_.set_id(options_.id);
     MakeSession();
     const absl::Time end = SteadyNow() + options_.ready_timeout;
-    v1::DescribeJobRequest request;
-    request.set_job(options_.job);
     while (true) {
-      ASSIGN_OR_RETURN(const v1::JobStatus job, control_.DescribeJob(request, kCallTimeout));
-      RETURN_IF_ERROR(OnDirective(SteadyNow(), DirectiveOf(job)));
+      ASSIGN_OR_RETURN(const std::string reason, LookUp());
       if (session_->ready()) return absl::OkStatus();
-      if (SteadyNow() > end) return NotReady(job.reason());
+      if (SteadyNow() > end) return NotReady(reason);
       absl::MutexLock lock(&mutex_);
       mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kRetry);
     }
@@ -133,6 +132,15 @@ class ParameterClient::Impl {
     return absl::DeadlineExceededError(absl::StrCat(
         "job ", options_.job, " has no parameters after ",
         absl::FormatDuration(options_.ready_timeout), reason.empty() ? "" : ": ", reason));
+  }
+
+  // Asks where the job's partitions are. The job's reason to be in its state.
+  absl::StatusOr<std::string> LookUp() {
+    v1::DescribeJobRequest request;
+    request.set_job(options_.job);
+    ASSIGN_OR_RETURN(const v1::JobStatus job, control_.DescribeJob(request, kCallTimeout));
+    RETURN_IF_ERROR(OnDirective(SteadyNow(), DirectiveOf(job)));
+    return job.reason();
   }
 
   void MakeSession() {
@@ -244,19 +252,25 @@ class ParameterClient::Impl {
 
   absl::StatusOr<std::vector<float>> Finish() {
     std::optional<OperationResult> result;
-    Pump(
-        [&] {
-          if (!result.has_value()) result = session_->TakeResult();
-          return result.has_value() || !error_.ok();
-        },
-        // A reader that has not joined hears of no change: it must not wait for one.
-        is_joined_ ? absl::InfiniteFuture() : SteadyNow() + options_.ready_timeout);
+    const auto done = [&] {
+      if (!result.has_value()) result = session_->TakeResult();
+      return result.has_value() || !error_.ok();
+    };
+    if (is_joined_) {
+      Pump(done, absl::InfiniteFuture());
+    } else {
+      // A reader that has not joined is told of no change: it asks.
+      const absl::Time end = SteadyNow() + options_.ready_timeout;
+      while (!Pump(done, std::min(end, SteadyNow() + kLookUp)) && SteadyNow() < end) {
+        LookUp().status().IgnoreError();  // Until `end` it may come back.
+      }
+    }
     if (!result.has_value()) {
       session_->Abandon();
       return !error_.ok() ? error_
                           : absl::DeadlineExceededError(absl::StrCat(
                                 "job ", options_.job, " has not answered for ",
-                                absl::FormatDuration(options_.ready_timeout), "; open it again"));
+                                absl::FormatDuration(options_.ready_timeout)));
     }
     RETURN_IF_ERROR(result->status);
     versions_ = result->versions;

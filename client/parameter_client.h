@@ -13,8 +13,7 @@
 //          compute anew. INVALID_ARGUMENT: sizes or values that the servers refuse. UNAVAILABLE
 //          (Join and Open only): the coordinator does not answer. Once joined, calls wait for a
 //          fleet that is away until it is back or the job has ended; a client that was only opened
-//          gives up with DEADLINE_EXCEEDED after ready_timeout (the job's partitions or mode may
-//          have changed).
+//          gives up with DEADLINE_EXCEEDED after ready_timeout.
 // Threads  One thread at a time; a thread of its own keeps the lease.
 // Source   docs/protocol.md.
 #ifndef PACELINE_CLIENT_PARAMETER_CLIENT_H_
@@ -34,7 +33,7 @@
 namespace paceline {
 
 struct ParameterClientOptions {
-  std::string coordinator;  // host:port.
+  std::string coordinator;  // host:port[,host:port...]: ControlClient.
   std::string job;
   std::string id;  // Of this client, unique in the fleet.
   // How long Join and Open wait for the job to have its parameters somewhere.

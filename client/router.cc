@@ -19,7 +19,7 @@ absl::Status LayOut(const v1::JobDirective& directive, std::vector<ParameterInfo
                     std::vector<Route>* routes) {
   const v1::JobSpec& spec = directive.spec();
   ASSIGN_OR_RETURN(*parameters, ParametersOf(spec, directive.facts()));
-  const uint32_t servers = std::max<uint32_t>(1, spec.fleet().servers());
+  const uint32_t servers = std::max<uint32_t>(1, LayoutServers(spec.fleet()));
   for (const Partition& partition :
        PartitionsOf(*parameters, servers, KeepsParametersWhole(spec.optimizer()))) {
     Route route;

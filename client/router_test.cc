@@ -45,6 +45,19 @@ TEST_CASE("routes follow the spec's partitions and the directive's places") {
   CHECK(router.parameters()[1].name == "b");
 }
 
+TEST_CASE("partitions are cut for the layout's servers, on however many the job runs") {
+  Router router;
+  std::vector<uint32_t> moved;
+  v1::JobDirective directive = TwoPartitions();
+  directive.mutable_spec()->mutable_fleet()->set_servers(1);
+  CHECK(absl::IsInvalidArgument(router.Update(directive, &moved)));
+
+  directive.mutable_spec()->mutable_fleet()->set_layout_servers(2);
+  REQUIRE(router.Update(directive, &moved).ok());
+
+  CHECK(router[1].offset == 40000);
+}
+
 TEST_CASE("only partitions with a new place or term have moved") {
   Router router;
   std::vector<uint32_t> moved;

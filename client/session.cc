@@ -12,6 +12,9 @@
 namespace paceline {
 namespace {
 
+// A new primary may hear of its role a moment after its callers do.
+constexpr absl::Duration kRefreshWithin = absl::Milliseconds(200);
+
 bool HasEnded(v1::JobState state) {
   return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
 }
@@ -194,11 +197,18 @@ void Session::Impl::AddPieces(absl::Time now, uint64_t clock, std::vector<Gradie
   if (operation_ == nullptr || operation_->round() != clock || pieces.empty()) return;
   operation_->batches.push_back(std::move(pieces));
   for (uint32_t p = 0; p < operation_->parts.size(); ++p) {
-    const Part& part = operation_->parts[p];
-    // A reduced round has all its leaves.
-    if (!part.done && !part.reduced) {
+    Part& part = operation_->parts[p];
+    if (part.done) continue;
+    if (!part.reduced) {
       Add(now, p, Method::kPush, operation_->batches.size() - 1);
+      continue;
     }
+    // A reduced round has all its leaves, until another primary begins it anew.
+    Attempt spare;
+    spare.method = Method::kPush;
+    spare.batch = operation_->batches.size() - 1;
+    spare.answered = true;
+    part.attempts.push_back(std::move(spare));
   }
 }
 
@@ -213,6 +223,11 @@ void Session::Impl::Add(absl::Time now, uint32_t partition, Method method, size_
 
 void Session::Impl::Send(absl::Time now, uint32_t partition, size_t index) {
   Attempt& attempt = operation_->parts[partition].attempts[index];
+  if (router[partition].address.empty()) {
+    // No primary: the directive that names one sends it.
+    attempt.wake = absl::InfiniteFuture();
+    return;
+  }
   attempt.call = next_id_++;
   attempt.refreshes = false;
   // The caller ends a call when its timeout is over; the half more is for an answer that got lost.
@@ -341,8 +356,9 @@ void Session::Impl::OnFailure(absl::Time now, Place place, const absl::Status& s
         RandomStream(options_.seed, absl::StrCat("retry/", worker_.id(), "/", jitters_++)),
         options_.backoff);
   }
-  attempt.wake = now + attempt.backoff->Next();
   attempt.refreshes = remedy == Remedy::kRefresh;
+  const absl::Duration delay = attempt.backoff->Next();
+  attempt.wake = now + (attempt.refreshes ? std::min(delay, kRefreshWithin) : delay);
   if (attempt.method == Method::kSettle && remedy == Remedy::kRefresh) {
     // Not the round it was reduced for: ask what it is now.
     attempt.answered = true;

@@ -187,6 +187,40 @@ TEST_CASE("a call to a partition that moved is cancelled and made at the new pla
   CHECK(f.session->Unanswered() == std::vector<uint32_t>{0, 1});
 }
 
+TEST_CASE("a partition without a primary is asked when it has one") {
+  Fixture f;
+  const std::vector<ParameterCall> calls = f.Exchange();
+  f.directive.mutable_placement(1)->clear_address();
+  f.directive.mutable_placement(1)->set_term(2);
+  REQUIRE(f.session->OnDirective(f.now, f.directive).ok());
+  CHECK(f.session->TakeCancels() == std::vector<uint64_t>{calls[1].id});
+  CHECK(f.session->TakeCalls().empty());
+  f.session->OnTick(f.now + absl::Seconds(5));
+  CHECK(f.session->TakeCalls().empty());
+
+  f.directive.mutable_placement(1)->set_address("s2:1");
+  f.directive.mutable_placement(1)->set_term(3);
+  REQUIRE(f.session->OnDirective(f.now, f.directive).ok());
+  const std::vector<ParameterCall> again = f.session->TakeCalls();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].address == "s2:1");
+  CHECK(again[0].push.key().term() == 3);
+}
+
+TEST_CASE("what is refused until a directive comes is asked again soon all the same") {
+  Fixture f;
+  std::vector<ParameterCall> calls = f.Exchange();
+  uint64_t id = calls[0].id;
+  for (int i = 0; i < 12; ++i) {
+    f.session->OnCallDone(f.now, id, Error(absl::FailedPreconditionError("not held here")));
+    const absl::Time failed = f.now;
+    calls = f.AfterTick();
+    REQUIRE(calls.size() == 1);
+    CHECK(f.now - failed <= absl::Milliseconds(200));
+    id = calls[0].id;
+  }
+}
+
 TEST_CASE("what repeating does not change ends the operation and its other calls") {
   for (const absl::Status& status :
        {absl::AbortedError("stale"), absl::CancelledError("over"),
@@ -305,6 +339,63 @@ TEST_CASE("a settlement for a round that is not reduced goes back to the push") 
   REQUIRE(again.size() == 1);
   CHECK(again[0].method == Method::kExchange);
   CHECK(again[0].push.key().partition() == 0);
+}
+
+TEST_CASE("pieces that came after the round was reduced go to the primary that begins it anew") {
+  Fixture f;
+  const std::vector<ParameterCall> calls = f.Exchange();
+  for (const ParameterCall& call : calls) f.session->OnCallDone(f.now, call.id, AwaitingNorm(2));
+  f.session->TakeCalls();
+  f.session->AddPieces(f.now, 7, {Fixture::Piece(30, 1)});
+  CHECK(f.session->TakeCalls().empty());
+
+  f.directive.mutable_placement(0)->set_term(2);
+  REQUIRE(f.session->OnDirective(f.now, f.directive).ok());
+
+  std::vector<uint64_t> first;
+  for (const ParameterCall& call : f.session->TakeCalls()) {
+    if (call.method == Method::kSettle) continue;
+    CHECK(call.push.key().partition() == 0);
+    first.push_back(call.push.pieces(0).first_shard());
+  }
+  CHECK(first == std::vector<uint64_t>{28, 30});
+}
+
+TEST_CASE("a partition that failed over after its round was reduced is pushed everything anew") {
+  Fixture f;
+  const std::vector<ParameterCall> calls = f.Exchange();
+  f.session->AddPieces(f.now, 7, {Fixture::Piece(30, 1)});
+  f.session->TakeCalls();
+  for (const ParameterCall& call : calls) f.session->OnCallDone(f.now, call.id, AwaitingNorm(2));
+  const std::vector<ParameterCall> settles = f.session->TakeCalls();
+  REQUIRE(settles.size() == 2);
+  CHECK(settles[0].method == Method::kSettle);
+  f.session->OnCallDone(f.now, settles[1].id, Ok(8, 2.0f));
+
+  // The reduced round of partition 0 was in no log: its new primary has nothing of it.
+  f.session->OnCallDone(f.now, settles[0].id, Error(absl::UnavailableError("connection reset")));
+  f.directive.mutable_placement(0)->set_term(2);
+  f.directive.mutable_placement(0)->set_address("s1:1");
+  REQUIRE(f.session->OnDirective(f.now, f.directive).ok());
+  const std::vector<ParameterCall> again = f.session->TakeCalls();
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].method == Method::kExchange);
+  CHECK(again[0].push.pieces(0).first_shard() == 28);
+  CHECK(again[1].method == Method::kPush);
+  CHECK(again[1].push.pieces(0).first_shard() == 30);
+  for (const ParameterCall& call : again) {
+    CHECK(call.address == "s1:1");
+    CHECK(call.push.key().term() == 2);
+  }
+
+  // The norms of the other partition are known still.
+  CallResult reduced = AwaitingNorm(2);
+  f.session->OnCallDone(f.now, again[0].id, reduced);
+  const std::vector<ParameterCall> settle = f.session->TakeCalls();
+  REQUIRE(settle.size() == 1);
+  CHECK(settle[0].settle.total_square_norm() == 4);
+  f.session->OnCallDone(f.now, settle[0].id, Ok(8, 1.0f));
+  CHECK(f.session->TakeResult()->status.ok());
 }
 
 TEST_CASE("further pieces join a waiting exchange, and a read of the version it makes") {
