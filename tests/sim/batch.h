@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "tests/sim/scenario.h"
+
 namespace paceline::sim {
 
 struct BatchResult {
@@ -16,7 +18,7 @@ struct BatchResult {
 
 // Runs `count` seeds from `first` on while `go_on` says so. Prints each failure with its seed and
 // the command that replays it, and what the batch has covered; stops at `failures_max`.
-BatchResult RunBatch(uint64_t first, uint64_t count, uint64_t failures_max,
+BatchResult RunBatch(uint64_t first, uint64_t count, Mode mode, uint64_t failures_max,
                      const std::function<bool()>& go_on);
 
 }  // namespace paceline::sim

@@ -8,9 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/job/parameters.h"
+#include "tests/sim/chaos.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/expected.h"
 #include "tests/sim/network.h"
+#include "tests/sim/operators.h"
 #include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_server.h"
 #include "tests/sim/sim_worker.h"
@@ -19,55 +21,49 @@
 namespace paceline::sim {
 namespace {
 
-constexpr absl::Duration kClientTimeout = absl::Seconds(2);
-constexpr absl::Duration kClientRetry = absl::Milliseconds(200);
-
 // Beyond the time that one worker alone would compute for.
 constexpr absl::Duration kLivenessBound = absl::Seconds(60);
+// For copies to come where they should be, once nothing goes wrong.
+constexpr absl::Duration kRecoveryBound = absl::Seconds(25);
 constexpr uint64_t kEventsMax = 3'000'000;
+
+bool Damps(const v1::ConsistencySpec& mode) {
+  return mode.has_async() && mode.async().on_stale() == v1::AsyncMode::DAMP;
+}
+
+// Whether pushes may count less without the oracle's having seen by how much.
+bool MayDampUnseen(const Scenario& scenario) {
+  if (scenario.replicas() == 1 && scenario.orders.empty()) return false;
+  return Damps(scenario.spec.consistency()) ||
+         std::any_of(scenario.mode_changes.begin(), scenario.mode_changes.end(),
+                     [](const ModeChange& change) { return Damps(change.consistency); });
+}
 
 class Cluster {
  public:
-  Cluster(const Scenario& scenario, bool print)
-      : scenario_(scenario),
-        queue_(scenario.seed, print),
-        network_(&queue_, scenario.seed),
-        oracle_(&scenario_),
-        coordinator_(&queue_, &network_, &oracle_),
-        client_("client", &queue_) {
-    world_ = {&scenario_, &queue_, &network_, &oracle_, &coordinator_, {}};
-    network_.MarkSpine(coordinator_.node());
-    for (uint32_t i = 0; i < scenario.servers; ++i) {
-      const std::string id = absl::StrCat("s", i);
-      servers_.push_back(
-          std::make_unique<SimServer>(id, &queue_, &network_, &oracle_, &coordinator_));
-      world_.servers[absl::StrCat(id, ":1")] = servers_.back().get();
-      network_.MarkSpine(servers_.back()->node());
-    }
-    for (size_t i = 0; i < scenario.workers.size(); ++i) {
-      workers_.push_back(
-          std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i], &world_));
-    }
-  }
+  Cluster(const Scenario& scenario, bool print);
 
   RunResult Run();
 
  private:
   absl::Time At(absl::Duration elapsed) const { return queue_.start() + elapsed; }
   absl::Duration Deadline() const;
-  absl::Time EndOf(const FaultEvent& fault) const;
   void Begin();
-  void Plan(const FaultEvent& fault);
-  void PlanForWorker(const FaultEvent& fault, SimWorker* worker);
-  Node* Find(const std::string& name);
-  SimWorker* FindWorker(const std::string& name);
-  void Calm();
-  void Submit();
-  void Watch();
-  void Change(const v1::ConsistencySpec& consistency);
+  void CheckTime(absl::Time deadline);
+  void OnSeen(const v1::JobStatus& status);
+  void OnFailed(const v1::JobStatus& status);
+
+  // What copies lack, after the end.
+  void CheckRecovery(const v1::JobStatus& status);
+  std::string Lacking(const v1::JobStatus& status) const;
+  std::string Lacking(const v1::JobStatus& status, const v1::PartitionPlacement& placement) const;
+
   void OnFinished(const v1::JobStatus& status);
-  void CollectParameters(const v1::JobStatus& status);
-  void CheckParameters(const v1::JobStatus& status);
+  void Finish();
+  BlockRef PrimaryParameters(const v1::PartitionPlacement& placement) const;
+  void CollectParameters();
+  void CompareCopies(const v1::PartitionPlacement& placement, const BlockRef& wanted);
+  void CheckParameters();
   std::string WhatEverybodyDoes() const;
 
   const Scenario scenario_;
@@ -75,19 +71,46 @@ class Cluster {
   Network network_;
   Oracle oracle_;
   SimCoordinator coordinator_;
-  Node client_;
   World world_;
   std::vector<std::unique_ptr<SimServer>> servers_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
+  Chaos chaos_;
+  Operators operators_;
 
-  std::string job_;
   std::string last_seen_ = "nothing";
-  bool finished_ = false;
+  bool is_over_ = false;
+  bool has_failed_ = false;
+  v1::JobStatus end_;  // FINISHED.
+  absl::Time ended_;
   std::vector<float> parameters_;
   std::vector<uint64_t> partition_ends_;
 };
 
+Cluster::Cluster(const Scenario& scenario, bool print)
+    : scenario_(scenario),
+      queue_(scenario.seed, print, scenario.skew),
+      network_(&queue_, scenario.seed),
+      oracle_(&scenario_),
+      coordinator_(&queue_, &network_, &oracle_),
+      world_{&scenario_, &queue_, &network_, &oracle_, &coordinator_, {}},
+      chaos_(&world_, &servers_, &workers_),
+      operators_(&world_, [this](const v1::JobStatus& status) { OnSeen(status); }) {
+  network_.SetRole(coordinator_.node(), Network::Role::kCoordinator);
+  for (uint32_t i = 0; i < scenario.servers; ++i) {
+    servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), &scenario_, &queue_,
+                                                   &network_, &oracle_, &coordinator_,
+                                                   &world_.servers));
+    world_.servers[servers_.back()->address()] = servers_.back().get();
+    network_.SetRole(servers_.back()->node(), Network::Role::kServer);
+  }
+  for (size_t i = 0; i < scenario.workers.size(); ++i) {
+    workers_.push_back(
+        std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i], &world_));
+  }
+}
+
 absl::Duration Cluster::Deadline() const {
+  if (scenario_.mode == Mode::kSafety) return scenario_.calm;
   absl::Duration slowest = absl::ZeroDuration();
   absl::Duration latest = scenario_.calm;
   for (const WorkerPlan& worker : scenario_.workers) {
@@ -101,13 +124,7 @@ RunResult Cluster::Run() {
   queue_.Trace("seed ", scenario_.seed, ": ", scenario_.Summary());
   Begin();
   const absl::Time deadline = At(Deadline());
-  while (!finished_ && oracle_.failure().empty() && queue_.RunNext()) {
-    if (queue_.now() > deadline || queue_.events() > kEventsMax) {
-      oracle_.Fail(absl::StrCat("the job has not finished within ",
-                                absl::FormatDuration(queue_.elapsed()), " and ", queue_.events(),
-                                " events; last seen: ", last_seen_, "; ", WhatEverybodyDoes()));
-    }
-  }
+  while (!is_over_ && oracle_.failure().empty() && queue_.RunNext()) CheckTime(deadline);
   RunResult result;
   result.failure = oracle_.failure();
   if (!result.failure.empty()) {
@@ -118,180 +135,196 @@ RunResult Cluster::Run() {
   result.trace_hash = queue_.trace_hash();
   result.events = queue_.events();
   result.took = queue_.elapsed();
+  result.has_finished = !has_failed_ && end_.state() == v1::FINISHED;
+  result.has_failed = has_failed_;
   result.parameters = std::move(parameters_);
   result.counts = oracle_.counts();
+  result.promotions = oracle_.replicas().promotions();
+  result.server_faults = chaos_.server_faults();
   return result;
 }
 
 void Cluster::Begin() {
-  network_.SetFaults(scenario_.links, scenario_.spine);
   coordinator_.Start();
   for (const auto& server : servers_) server->Start();
   for (size_t i = 0; i < workers_.size(); ++i) {
     queue_.At(At(scenario_.workers[i].start), [worker = workers_[i].get()] { worker->Start(); });
   }
-  for (const FaultEvent& fault : scenario_.faults) Plan(fault);
-  queue_.At(At(scenario_.calm), [this] { Calm(); });
-  for (const ModeChange& change : scenario_.mode_changes) {
-    client_.At(At(change.when), [] {});
-    queue_.At(At(change.when), [this, change] { Change(change.consistency); });
+  chaos_.Plan();
+  operators_.Begin();
+}
+
+void Cluster::CheckTime(absl::Time deadline) {
+  if (end_.state() == v1::FINISHED) return;
+  if (queue_.now() <= deadline && queue_.events() <= kEventsMax) return;
+  if (scenario_.mode == Mode::kSafety) {
+    is_over_ = true;
+    return;
   }
-  client_.Start();
-  Submit();
+  oracle_.Fail(absl::StrCat("the job has not finished within ",
+                            absl::FormatDuration(queue_.elapsed()), " and ", queue_.events(),
+                            " events; last seen: ", last_seen_, "; ", WhatEverybodyDoes()));
 }
 
-// ---- What goes wrong ----
-
-// After its beginning, so that nobody is started before he is killed, and hardly after the calm.
-absl::Time Cluster::EndOf(const FaultEvent& fault) const {
-  const absl::Duration end = std::min(fault.when + fault.duration, scenario_.calm);
-  return At(std::max(end, fault.when)) + absl::Milliseconds(1);
+void Cluster::OnSeen(const v1::JobStatus& status) {
+  last_seen_ = absl::StrCat(v1::JobState_Name(status.state()), " (", status.reason(), ")");
+  if (status.state() == v1::FINISHED) return OnFinished(status);
+  if (status.state() == v1::FAILED || status.state() == v1::CANCELLED) return OnFailed(status);
+  CheckRecovery(status);
 }
 
-SimWorker* Cluster::FindWorker(const std::string& name) {
-  for (const auto& worker : workers_) {
-    if (worker->node()->name() == name) return worker.get();
-  }
-  return nullptr;
+void Cluster::OnFailed(const v1::JobStatus& status) {
+  if (!scenario_.reckless) return oracle_.Fail(absl::StrCat("the job is ", last_seen_));
+  queue_.Trace("the job may fail, and has: ", status.reason());
+  has_failed_ = true;
+  is_over_ = true;
 }
-
-Node* Cluster::Find(const std::string& name) {
-  if (name == "c") return coordinator_.node();
-  for (const auto& server : servers_) {
-    if (server->node()->name() == name) return server->node();
-  }
-  return FindWorker(name)->node();
-}
-
-void Cluster::Plan(const FaultEvent& fault) {
-  const absl::Time when = At(fault.when);
-  const absl::Time end = EndOf(fault);
-  Node* const node = Find(fault.node);
-  if (fault.kind == FaultEvent::Kind::kPause) {
-    queue_.At(when, [node, end] { node->Pause(end); });
-  } else if (fault.kind == FaultEvent::Kind::kCut) {
-    queue_.At(when, [this, node, peer = Find(fault.peer), end] { network_.Cut(node, peer, end); });
-  } else if (node == coordinator_.node()) {
-    queue_.At(when, [this] { coordinator_.Kill(); });
-    queue_.At(end, [this] { coordinator_.Start(); });
-  } else {
-    PlanForWorker(fault, FindWorker(fault.node));
-  }
-}
-
-void Cluster::PlanForWorker(const FaultEvent& fault, SimWorker* worker) {
-  const absl::Time when = At(fault.when);
-  const absl::Time end = EndOf(fault);
-  switch (fault.kind) {
-    case FaultEvent::Kind::kKill:
-      queue_.At(when, [worker] { worker->Kill(); });
-      queue_.At(end, [worker] { worker->Start(); });
-      break;
-    case FaultEvent::Kind::kLeave:
-      queue_.At(when, [worker] { worker->Leave(); });
-      queue_.At(end, [worker] { worker->Start(); });
-      break;
-    default:
-      queue_.At(when, [worker] { worker->SetSlowness(10); });
-      queue_.At(end, [worker] { worker->SetSlowness(1); });
-  }
-}
-
-void Cluster::Calm() {
-  LinkFaults calm;
-  calm.delay_min = scenario_.links.delay_min;
-  calm.delay_max = scenario_.links.delay_max;
-  network_.SetFaults(calm, calm);
-  queue_.Trace("from here on nothing goes wrong");
-}
-
-// ---- The client ----
-
-void Cluster::Submit() {
-  v1::SubmitJobRequest request;
-  *request.mutable_spec() = scenario_.spec;
-  request.set_submission_id("once");
-  coordinator_.Call<v1::SubmitJobRequest, v1::SubmitJobReply>(
-      &client_, kClientTimeout, &Coordinator::OnSubmitJob, request,
-      [this](const absl::Status& status, const v1::SubmitJobReply* reply) {
-        if (reply != nullptr) {
-          job_ = reply->job();
-          return Watch();
-        }
-        if (absl::IsInvalidArgument(status)) oracle_.Fail(status.ToString());
-        client_.After(kClientRetry, [this] { Submit(); });
-      });
-}
-
-void Cluster::Watch() {
-  v1::DescribeJobRequest request;
-  request.set_job(job_);
-  coordinator_.Call<v1::DescribeJobRequest, v1::JobStatus>(
-      &client_, kClientTimeout, &Coordinator::OnDescribeJob, request,
-      [this](const absl::Status& /*status*/, const v1::JobStatus* job) {
-        if (job != nullptr) {
-          last_seen_ = absl::StrCat(v1::JobState_Name(job->state()), " (", job->reason(), ")");
-          if (job->state() == v1::FINISHED) return OnFinished(*job);
-          if (job->state() == v1::FAILED || job->state() == v1::CANCELLED) {
-            return oracle_.Fail(absl::StrCat("the job is ", last_seen_));
-          }
-        }
-        client_.After(kClientRetry, [this] { Watch(); });
-      });
-}
-
-void Cluster::Change(const v1::ConsistencySpec& consistency) {
-  v1::SetConsistencyRequest request;
-  request.set_job(job_);
-  *request.mutable_consistency() = consistency;
-  coordinator_.Call<v1::SetConsistencyRequest, v1::SetConsistencyReply>(
-      &client_, kClientTimeout, &Coordinator::OnSetConsistency, request,
-      [this, consistency](const absl::Status& status, const v1::SetConsistencyReply*) {
-        queue_.Trace("change to ", consistency.ShortDebugString(), ": ", status.ToString());
-        const bool again = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-        if (again) client_.After(kClientRetry, [this, consistency] { Change(consistency); });
-      });
-}
-
-// ---- The end ----
 
 std::string Cluster::WhatEverybodyDoes() const {
   std::vector<std::string> all;
   for (const auto& worker : workers_) all.push_back(worker->Doing());
-  return absl::StrJoin(all, "; ");
+  for (const auto& [partition, placement] : oracle_.replicas().placements()) {
+    all.push_back(placement.ShortDebugString());
+  }
+  for (const auto& server : servers_) {
+    if (!server->node()->up()) continue;
+    for (const v1::PartitionReport& report : server->Report()) {
+      all.push_back(absl::StrCat(server->node()->name(), ": ", report.ShortDebugString()));
+    }
+  }
+  return absl::StrJoin(all, ";\n  ");
 }
+
+// ---- Copies ----
+
+std::string Cluster::Lacking(const v1::JobStatus& status,
+                             const v1::PartitionPlacement& placement) const {
+  uint32_t in_sync = 0;
+  for (const v1::PartitionReplica& replica : placement.replicas()) {
+    if (!replica.in_sync()) continue;
+    ++in_sync;
+    const v1::PartitionReport* copy =
+        oracle_.replicas().ReportOf(replica.server(), placement.partition());
+    const uint64_t version = copy == nullptr ? 0 : copy->version();
+    if (status.state() == v1::FINISHED && version < status.version()) {
+      return absl::StrCat("the copy on ", replica.server(), " is at version ", version, " of ",
+                          status.version());
+    }
+  }
+  // Nobody makes new copies of a job that has ended, but what there is can be read.
+  if (status.state() == v1::FINISHED) {
+    return PrimaryParameters(placement) == nullptr ? "its primary does not serve" : "";
+  }
+  uint32_t wanted = std::min(scenario_.replicas(), scenario_.servers);
+  for (const AdminOrder& order : scenario_.orders) {
+    if (order.replicas > 0) wanted = std::min(wanted, order.replicas);
+  }
+  if (in_sync < wanted) return absl::StrCat(in_sync, " copies are in sync; wanted ", wanted);
+  return "";
+}
+
+std::string Cluster::Lacking(const v1::JobStatus& status) const {
+  for (const v1::PartitionPlacement& placement : status.placement()) {
+    const std::string lack = Lacking(status, placement);
+    if (lack.empty()) continue;
+    return absl::StrCat("partition ", placement.partition(), ": ", lack, ": ",
+                        placement.ShortDebugString());
+  }
+  return "";
+}
+
+// Some time after the calm all copies are there.
+void Cluster::CheckRecovery(const v1::JobStatus& status) {
+  if (scenario_.mode == Mode::kSafety || scenario_.replicas() == 1) return;
+  if (queue_.now() < At(scenario_.calm) + kRecoveryBound) return;
+  const std::string lack = Lacking(status);
+  if (!lack.empty()) oracle_.Fail(absl::StrCat("long after the last fault, ", lack));
+}
+
+// ---- The end ----
 
 void Cluster::OnFinished(const v1::JobStatus& status) {
-  finished_ = true;
-  queue_.Trace("the job has finished: ", status.weights_sha256());
-  oracle_.CheckEnd(status);
-  CollectParameters(status);
-  if (oracle_.failure().empty()) CheckParameters(status);
+  if (end_.state() != v1::FINISHED) {
+    queue_.Trace("the job has finished: ", status.weights_sha256());
+    ended_ = queue_.now();
+    oracle_.CheckEnd(status);
+  }
+  end_ = status;
+  const absl::Time calm = std::max(ended_, At(scenario_.calm));
+  if (scenario_.mode == Mode::kLiveness && scenario_.replicas() > 1 && !scenario_.reckless) {
+    const std::string lack = Lacking(status);
+    if (!lack.empty()) {
+      if (queue_.now() > calm + kRecoveryBound) {
+        oracle_.Fail(absl::StrCat("long after the job's end, ", lack));
+      }
+      return;
+    }
+  }
+  Finish();
 }
 
-void Cluster::CollectParameters(const v1::JobStatus& status) {
-  for (const v1::PartitionPlacement& placement : status.placement()) {
-    SimServer* const server = world_.servers.at(placement.address());
-    const BlockRef block = server->Peek(job_, status.segment().index(), placement.partition());
+void Cluster::Finish() {
+  is_over_ = true;
+  CollectParameters();
+  if (oracle_.failure().empty() && !parameters_.empty()) CheckParameters();
+}
+
+// Null: the primary is dead, does not know its role yet, or has not committed what it inherited.
+BlockRef Cluster::PrimaryParameters(const v1::PartitionPlacement& placement) const {
+  const auto server = world_.servers.find(placement.address());
+  const auto* report = oracle_.replicas().ReportOf(placement.server(), placement.partition());
+  if (server == world_.servers.end() || report == nullptr) return nullptr;
+  const bool serves = !report->is_backup() && report->term() == placement.term() &&
+                      report->version() >= end_.version();
+  return serves ? server->second->Peek(end_.job(), placement.partition()) : nullptr;
+}
+
+// Empty if a partition's primary is not there just now, which may be where faults do not end.
+void Cluster::CollectParameters() {
+  for (const auto& [partition, placement] : oracle_.replicas().placements()) {
+    const BlockRef block = PrimaryParameters(placement);
     if (block == nullptr) {
-      return oracle_.Fail(
-          absl::StrCat("partition ", placement.partition(), " does not give its parameters"));
+      parameters_.clear();
+      const bool may_lack = scenario_.mode == Mode::kSafety || scenario_.reckless;
+      if (may_lack) return;
+      return oracle_.Fail(absl::StrCat("partition ", partition, " does not give its parameters"));
     }
+    CompareCopies(placement, block);
     const auto floats = block->floats();
     parameters_.insert(parameters_.end(), floats.begin(), floats.end());
     partition_ends_.push_back(parameters_.size());
   }
 }
 
-void Cluster::CheckParameters(const v1::JobStatus& status) {
+// All copies of one version are the same bits.
+void Cluster::CompareCopies(const v1::PartitionPlacement& placement, const BlockRef& wanted) {
+  const uint32_t partition = placement.partition();
+  const auto* primary = oracle_.replicas().ReportOf(placement.server(), partition);
+  for (const auto& server : servers_) {
+    const auto* copy = oracle_.replicas().ReportOf(server->node()->name(), partition);
+    if (primary == nullptr || copy == nullptr || copy->version() != primary->version()) continue;
+    const BlockRef block = server->Peek(end_.job(), partition);
+    if (block == nullptr) continue;
+    if (block->elements() == wanted->elements() &&
+        std::memcmp(block->floats().data(), wanted->floats().data(),
+                    block->elements() * sizeof(float)) == 0) {
+      continue;
+    }
+    oracle_.Fail(absl::StrCat("partition ", partition, ": the copies on ", placement.server(),
+                              " and ", server->node()->name(), " are both at version ",
+                              copy->version(), " and differ"));
+  }
+}
+
+void Cluster::CheckParameters() {
   const auto infos = ParametersOf(scenario_.spec, scenario_.facts);
   if (parameters_.size() != TotalElements(*infos)) {
     return oracle_.Fail(absl::StrCat("the partitions hold ", parameters_.size(), " elements"));
   }
-  if (WeightsSha256(*infos, parameters_) != status.weights_sha256()) {
+  if (WeightsSha256(*infos, parameters_) != end_.weights_sha256()) {
     return oracle_.Fail("the evaluated parameters are not those that the partitions hold");
   }
-  if (!HasExactSum(scenario_)) return;
+  if (!HasExactSum(scenario_) || MayDampUnseen(scenario_)) return;
   const std::string wrong = CompareWithExactSum(
       scenario_, {oracle_.segments(), oracle_.damping(), partition_ends_, parameters_});
   if (!wrong.empty()) oracle_.Fail(wrong);
@@ -307,10 +340,11 @@ RunResult Run(const Scenario& scenario, bool print) {
   return std::make_unique<Cluster>(scenario, print)->Run();
 }
 
-RunResult RunSeed(uint64_t seed, bool print) {
-  const Scenario scenario = MakeScenario(seed);
+RunResult RunSeed(uint64_t seed, Mode mode, bool print) {
+  const Scenario scenario = MakeScenario(seed, mode);
   RunResult result = Run(scenario, print);
   if (!result.failure.empty() || !IsSyncThroughout(scenario)) return result;
+  if (!result.has_finished || result.parameters.empty()) return result;
   const RunResult quiet = Run(Undisturbed(scenario), false);
   if (!quiet.failure.empty()) {
     result.failure = absl::StrCat("undisturbed: ", quiet.failure);

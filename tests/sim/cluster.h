@@ -21,8 +21,12 @@ struct RunResult {
   uint64_t trace_hash = 0;
   uint64_t events = 0;
   absl::Duration took;  // Virtual.
+  bool has_finished = false;
+  bool has_failed = false;  // As it may where servers die recklessly.
   std::vector<float> parameters;
   Oracle::Counts counts;
+  uint64_t promotions = 0;
+  uint64_t server_faults = 0;
 };
 
 // With `print`, traces to standard output.
@@ -30,7 +34,7 @@ RunResult Run(const Scenario& scenario, bool print);
 
 // Runs the scenario of `seed`; one that is synchronous throughout must come to the same bits as it
 // does undisturbed.
-RunResult RunSeed(uint64_t seed, bool print);
+RunResult RunSeed(uint64_t seed, Mode mode, bool print);
 
 }  // namespace paceline::sim
 

@@ -5,8 +5,13 @@
 
 namespace paceline::sim {
 
-EventQueue::EventQueue(uint64_t seed, bool print)
-    : start_(absl::FromUnixSeconds(1'000'000)), print_(print), now_(start_), ties_(seed, "ties") {}
+EventQueue::EventQueue(uint64_t seed, bool print, ClockSkew skew)
+    : seed_(seed),
+      skew_(skew),
+      start_(absl::FromUnixSeconds(1'000'000)),
+      print_(print),
+      now_(start_),
+      ties_(seed, "ties") {}
 
 void EventQueue::At(absl::Time when, std::function<void()> event) {
   heap_.push_back({std::max(when, now_), ties_.Bits(), std::move(event)});

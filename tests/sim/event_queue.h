@@ -17,10 +17,20 @@
 
 namespace paceline::sim {
 
+// How far a machine's clock may be off.
+struct ClockSkew {
+  absl::Duration offset_max = absl::ZeroDuration();
+  // Seconds it gains or loses per second.
+  double rate_max = 0;
+};
+
 class EventQueue {
  public:
   // With `print`, every traced line goes to standard output as well.
-  EventQueue(uint64_t seed, bool print);
+  EventQueue(uint64_t seed, bool print, ClockSkew skew = {});
+
+  uint64_t seed() const { return seed_; }
+  const ClockSkew& skew() const { return skew_; }
 
   absl::Time now() const { return now_; }
   // Since the start.
@@ -55,6 +65,8 @@ class EventQueue {
 
   void Record(absl::string_view line);
 
+  const uint64_t seed_;
+  const ClockSkew skew_;
   const absl::Time start_;
   const bool print_;
   absl::Time now_;

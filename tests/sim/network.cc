@@ -20,9 +20,20 @@ void Node::At(absl::Time when, std::function<void()> work) {
   });
 }
 
+void Node::AtClock(absl::Time shown, std::function<void()> work) {
+  if (shown == absl::InfiniteFuture()) return;
+  // A little late rather than early, as timers are.
+  const absl::Duration left = (shown - clock()) / rate_ + absl::Nanoseconds(1);
+  At(queue_->now() + std::max(left, absl::ZeroDuration()), std::move(work));
+}
+
 void Node::Start() {
   up_ = true;
   ++life_;
+  const ClockSkew& skew = queue_->skew();
+  Random random(queue_->seed(), absl::StrCat("clock/", name_, "/", life_));
+  offset_ = random.Between(absl::ZeroDuration(), skew.offset_max);
+  rate_ = 1 + skew.rate_max * (2 * random.Fraction() - 1);
   paused_until_ = absl::InfinitePast();
   queue_->Trace(name_, " starts");
 }
@@ -55,39 +66,58 @@ void Node::Resume() {
 
 // ---- Links ----
 
-const LinkFaults& Network::FaultsOf(const Node* a, const Node* b) const {
-  return is_spine_.count(a) > 0 && is_spine_.count(b) > 0 ? spine_ : faults_;
+Network::Role Network::RoleOf(const Node* node) const {
+  const auto known = roles_.find(node);
+  return known == roles_.end() ? Role::kEdge : known->second;
 }
 
-void Network::Cut(const Node* a, const Node* b, absl::Time until) {
-  const auto ends = std::minmax(a->name(), b->name());
-  absl::Time& end = cuts_[{ends.first, ends.second}];
+const LinkFaults& Network::FaultsOf(const Node* a, const Node* b) const {
+  const Role one = RoleOf(a);
+  const Role two = RoleOf(b);
+  if (one == Role::kEdge || two == Role::kEdge) return faults_.edge;
+  return one == Role::kServer && two == Role::kServer ? faults_.peers : faults_.spine;
+}
+
+void Network::Cut(const Node* from, const Node* to, absl::Time until) {
+  absl::Time& end = ailments_[{from, to}].cut_until;
   end = std::max(end, until);
-  queue_->Trace("link ", ends.first, "-", ends.second, " is cut for ",
+  queue_->Trace("link ", from->name(), ">", to->name(), " is cut for ",
                 absl::FormatDuration(until - queue_->now()));
 }
 
-bool Network::IsCut(const Node* a, const Node* b) const {
-  const auto ends = std::minmax(a->name(), b->name());
-  const auto cut = cuts_.find({ends.first, ends.second});
-  return cut != cuts_.end() && queue_->now() < cut->second;
+void Network::Slow(const Node* from, const Node* to, absl::Duration extra, absl::Time until) {
+  Ailment& ailment = ailments_[{from, to}];
+  ailment.extra = extra;
+  ailment.slow_until = until;
+  queue_->Trace("link ", from->name(), ">", to->name(), " takes ", absl::FormatDuration(extra),
+                " longer for ", absl::FormatDuration(until - queue_->now()));
 }
 
-Network::Fate Network::DrawFate(const Node* a, const Node* b) {
-  if (IsCut(a, b)) return Fate::kLost;
-  const LinkFaults& faults = FaultsOf(a, b);
+bool Network::IsCut(const Node* from, const Node* to) const {
+  const auto ailment = ailments_.find({from, to});
+  return ailment != ailments_.end() && queue_->now() < ailment->second.cut_until;
+}
+
+Network::Fate Network::DrawFate(const Node* from, const Node* to) {
+  if (IsCut(from, to)) return Fate::kLost;
+  const LinkFaults& faults = FaultsOf(from, to);
   const double draw = random_.Fraction();
   if (draw < faults.lose) return Fate::kLost;
   if (draw < faults.lose + faults.reset) return Fate::kReset;
   return Fate::kArrives;
 }
 
-absl::Duration Network::DrawDelay(const Node* a, const Node* b) {
-  const LinkFaults& faults = FaultsOf(a, b);
-  if (random_.Chance(faults.straggle)) {
-    return random_.Between(faults.delay_max, faults.delay_max + faults.straggle_max);
+absl::Duration Network::DrawDelay(const Node* from, const Node* to) {
+  const LinkFaults& faults = FaultsOf(from, to);
+  const auto ailment = ailments_.find({from, to});
+  absl::Duration extra;
+  if (ailment != ailments_.end() && queue_->now() < ailment->second.slow_until) {
+    extra = ailment->second.extra;
   }
-  return random_.Between(faults.delay_min, faults.delay_max);
+  if (random_.Chance(faults.straggle)) {
+    return extra + random_.Between(faults.delay_max, faults.delay_max + faults.straggle_max);
+  }
+  return extra + random_.Between(faults.delay_min, faults.delay_max);
 }
 
 // ---- Calls ----
@@ -196,7 +226,7 @@ void Network::Cancel(uint64_t id) {
 void Network::OnKilled(const Node* node) {
   std::vector<uint64_t> gone;
   for (const auto& [id, open] : open_) {
-    if (open.to == node) {
+    if (open.to == node && !IsCut(open.to, open.from)) {
       open.from->After(DrawDelay(open.to, open.from), [this, id = id] { Break(id); });
     }
     if (open.from == node) gone.push_back(id);

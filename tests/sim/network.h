@@ -24,7 +24,8 @@
 
 namespace paceline::sim {
 
-// A machine with one process, which may be dead, or alive and not scheduled (SIGSTOP).
+// A machine with one process, which may be dead, or alive and not scheduled (SIGSTOP), and a clock
+// of its own, which runs a little too fast or too slow.
 class Node {
  public:
   Node(std::string name, EventQueue* queue) : name_(std::move(name)), queue_(queue) {}
@@ -42,6 +43,12 @@ class Node {
     At(queue_->now() + delay, std::move(work));
   }
 
+  // What its clock shows: with a monotonic clock's promises and no better ones.
+  absl::Time clock() const { return ClockAt(queue_->now()); }
+  // As At, when its clock shows `shown`.
+  void AtClock(absl::Time shown, std::function<void()> work);
+
+  // Each process finds a clock of its own.
   void Start();
   void Kill();
   // Nothing runs until `until`; then everything that was due runs, in order.
@@ -49,11 +56,16 @@ class Node {
 
  private:
   void Resume();
+  absl::Time ClockAt(absl::Time when) const {
+    return queue_->start() + offset_ + rate_ * (when - queue_->start());
+  }
 
   const std::string name_;
   EventQueue* const queue_;
   bool up_ = false;
   uint64_t life_ = 0;
+  absl::Duration offset_;
+  double rate_ = 1;
   absl::Time paused_until_ = absl::InfinitePast();
   std::deque<std::function<void()>> backlog_;
 };
@@ -84,16 +96,21 @@ class Network {
 
   Network(EventQueue* queue, uint64_t seed) : queue_(queue), random_(seed, "network") {}
 
-  // The faults of all links, and those of the links between the control plane's own processes,
-  // which a job does not outlive the loss of.
-  void SetFaults(LinkFaults faults, LinkFaults spine) {
-    faults_ = faults;
-    spine_ = spine;
-  }
-  void MarkSpine(const Node* node) { is_spine_[node] = true; }
+  // The faults of the links of workers and clients, of those between the coordinator and servers,
+  // and of those between servers.
+  struct Faults {
+    LinkFaults edge;
+    LinkFaults spine;
+    LinkFaults peers;
+  };
+  void SetFaults(Faults faults) { faults_ = faults; }
+  enum class Role { kEdge, kServer, kCoordinator };
+  void SetRole(const Node* node, Role role) { roles_[node] = role; }
 
-  // No message passes between the two until `until`.
-  void Cut(const Node* a, const Node* b, absl::Time until);
+  // No message of `from` reaches `to` until `until`.
+  void Cut(const Node* from, const Node* to, absl::Time until);
+  // Each takes `extra` longer until `until`.
+  void Slow(const Node* from, const Node* to, absl::Duration extra, absl::Time until);
 
   // `serve` runs in `to`, `done` in `from`. Returns the call's id. `once`: the request is never
   // duplicated.
@@ -114,9 +131,10 @@ class Network {
   enum class Fate { kArrives, kLost, kReset };
 
   const LinkFaults& FaultsOf(const Node* a, const Node* b) const;
-  bool IsCut(const Node* a, const Node* b) const;
-  Fate DrawFate(const Node* a, const Node* b);
-  absl::Duration DrawDelay(const Node* a, const Node* b);
+  Role RoleOf(const Node* node) const;
+  bool IsCut(const Node* from, const Node* to) const;
+  Fate DrawFate(const Node* from, const Node* to);
+  absl::Duration DrawDelay(const Node* from, const Node* to);
   void SendRequest(uint64_t id, uint64_t caller_life, Node* from, Node* to, const Serve& serve);
   void Arrive(uint64_t id, Node* from, Node* to, const Serve& serve);
   void SendAnswer(uint64_t id, Node* from, Node* to, absl::Status status,
@@ -127,10 +145,16 @@ class Network {
 
   EventQueue* const queue_;
   Random random_;
-  LinkFaults faults_;
-  LinkFaults spine_;
-  std::map<const Node*, bool> is_spine_;
-  std::map<std::pair<std::string, std::string>, absl::Time> cuts_;
+  // What is wrong with one direction of one link, and until when.
+  struct Ailment {
+    absl::Time cut_until = absl::InfinitePast();
+    absl::Duration extra;
+    absl::Time slow_until = absl::InfinitePast();
+  };
+
+  Faults faults_;
+  std::map<const Node*, Role> roles_;
+  std::map<std::pair<const Node*, const Node*>, Ailment> ailments_;
   std::map<uint64_t, Open> open_;
   uint64_t next_id_ = 1;
   uint64_t next_number_ = 1;

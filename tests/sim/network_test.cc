@@ -11,7 +11,7 @@ namespace {
 struct Pair {
   explicit Pair(LinkFaults faults = {})
       : queue(1, false), network(&queue, 1), caller("a", &queue), server("b", &queue) {
-    network.SetFaults(faults, faults);
+    network.SetFaults({faults, faults, faults});
     caller.Start();
     server.Start();
   }
@@ -107,6 +107,42 @@ TEST_CASE("a server that dies ends its calls, and a caller that dies has its cal
     CHECK(pair.ends.empty());
     CHECK(pair.cancelled == 1);
   }
+}
+
+TEST_CASE("a link is cut in one direction") {
+  Pair pair;
+  const absl::Time until = pair.queue.start() + absl::Milliseconds(100);
+  SECTION("requests are lost") {
+    pair.network.Cut(&pair.caller, &pair.server, until);
+    pair.Call();
+    pair.RunAll();
+    CHECK(pair.arrived == 0);
+  }
+  SECTION("answers are lost") {
+    pair.network.Cut(&pair.server, &pair.caller, until);
+    pair.Call();
+    pair.RunAll();
+    CHECK(pair.arrived == 1);
+  }
+  CHECK(pair.ends == Codes{absl::StatusCode::kDeadlineExceeded});
+  pair.Call();
+  pair.RunAll();
+  CHECK(pair.seen == 7);
+}
+
+TEST_CASE("a machine's clock goes forward at a pace of its own") {
+  EventQueue queue(7, false, {absl::Minutes(3), 0.02});
+  Node node("n", &queue);
+  node.Start();
+  const absl::Time begin = node.clock();
+  absl::Time seen;
+  node.AtClock(begin + absl::Seconds(10), [&] { seen = node.clock(); });
+  REQUIRE(queue.RunNext());
+
+  CHECK(seen >= begin + absl::Seconds(10));
+  CHECK(seen < begin + absl::Seconds(10) + absl::Microseconds(1));
+  CHECK(queue.elapsed() != absl::Seconds(10));
+  CHECK(absl::AbsDuration(queue.elapsed() - absl::Seconds(10)) <= absl::Milliseconds(210));
 }
 
 TEST_CASE("a paused process does everything late and in order") {

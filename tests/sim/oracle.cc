@@ -8,29 +8,19 @@
 namespace paceline::sim {
 namespace {
 
-std::string Show(const std::set<uint64_t>& shards) {
-  return absl::StrCat("{", absl::StrJoin(shards, ","), "}");
-}
-
-std::set<uint64_t> ShardsOf(const v1::PushHeader& header) {
-  std::set<uint64_t> shards;
-  for (const v1::Piece& piece : header.pieces()) {
-    for (uint64_t i = 0; i < piece.shards(); ++i) shards.insert(piece.first_shard() + i);
-  }
+ShardSet ShardsOf(const v1::PushHeader& header) {
+  ShardSet shards;
+  for (const v1::Piece& piece : header.pieces()) shards.Insert(piece.first_shard(), piece.shards());
   return shards;
-}
-
-bool Contains(const std::set<uint64_t>& all, const std::set<uint64_t>& some) {
-  return std::includes(all.begin(), all.end(), some.begin(), some.end());
 }
 
 }  // namespace
 
-std::set<uint64_t> Oracle::AppliedIn(const v1::PartitionReport& report) {
-  std::set<uint64_t> applied;
-  for (uint64_t i = 0; i < report.applied_below(); ++i) applied.insert(i);
+ShardSet Oracle::AppliedIn(const v1::PartitionReport& report) {
+  ShardSet applied;
+  applied.Insert(0, report.applied_below());
   for (const v1::ShardExtent& extent : report.applied()) {
-    for (uint64_t i = 0; i < extent.count(); ++i) applied.insert(extent.first() + i);
+    applied.Insert(extent.first(), extent.count());
   }
   return applied;
 }
@@ -44,7 +34,12 @@ WorkPlan Oracle::PlanOf(const v1::Segment& segment) const {
 
 // ---- What goes in ----
 
-void Oracle::OnDirectives(const v1::ServerSyncReply& reply) {
+void Oracle::OnPlacements(
+    const google::protobuf::RepeatedPtrField<v1::PartitionPlacement>& placements) {
+  for (const v1::PartitionPlacement& placement : placements) replicas_.OnPlacement(placement);
+}
+
+void Oracle::OnDirectives(const std::string& server, const v1::ServerSyncReply& reply) {
   for (const v1::JobDirective& directive : reply.jobs()) {
     const v1::Segment& segment = directive.segment();
     if (directive.placement_size() == 0) continue;
@@ -54,30 +49,28 @@ void Oracle::OnDirectives(const v1::ServerSyncReply& reply) {
                         " and is now ", segment.ShortDebugString()));
     }
     for (const v1::PartitionPlacement& placement : directive.placement()) {
-      if (placement.server() != reply.server().id()) continue;
-      View& view = views_[placement.partition()];
-      holder_[placement.partition()] = placement.server();
-      if (directive.roster().version() >= view.roster.version()) view.roster = directive.roster();
+      v1::Roster& roster = copies_[{server, placement.partition()}].roster;
+      if (directive.roster().version() >= roster.version()) roster = directive.roster();
     }
   }
 }
 
-Oracle::Call& Oracle::Note(uint64_t call, const v1::PartitionKey& key,
+Oracle::Call& Oracle::Note(const std::string& server, uint64_t call, const v1::PartitionKey& key,
                            const v1::WorkerIdentity& worker) {
   Call& noted = calls_[call];
+  noted.server = server;
   noted.partition = key.partition();
   noted.segment = key.segment();
   noted.worker = worker;
-  View& view = views_[noted.partition];
-  noted.version_before = view.report.version();
-  uint64_t& newest = view.newest[worker.id()];
+  noted.version_before = copies_[{server, noted.partition}].report.version();
+  uint64_t& newest = views_[noted.partition].newest[worker.id()];
   newest = std::max(newest, worker.incarnation());
   return noted;
 }
 
-void Oracle::OnPush(uint64_t call, const v1::PushHeader& header) {
+void Oracle::OnPush(const std::string& server, uint64_t call, const v1::PushHeader& header) {
   ++counts_.pushes;
-  Call& push = Note(call, header.key(), header.worker());
+  Call& push = Note(server, call, header.key(), header.worker());
   push.is_push = true;
   push.clock = header.clock();
   push.shards = ShardsOf(header);
@@ -88,12 +81,46 @@ void Oracle::OnPush(uint64_t call, const v1::PushHeader& header) {
   }
 }
 
-void Oracle::OnPull(uint64_t call, const v1::PullRequest& request) {
-  Note(call, request.key(), request.worker()).read_clock = request.clock();
+void Oracle::OnPull(const std::string& server, uint64_t call, const v1::PullRequest& request) {
+  Note(server, call, request.key(), request.worker()).read_clock = request.clock();
 }
 
-void Oracle::OnSettle(uint64_t call, const v1::SettleRequest& request) {
-  Note(call, request.key(), request.worker());
+void Oracle::OnSettle(const std::string& server, uint64_t call, const v1::SettleRequest& request) {
+  Note(server, call, request.key(), request.worker());
+}
+
+// A push that nobody waits for any more may still be applied.
+void Oracle::Orphan(Call call) {
+  if (!call.is_push || !IsReplicated()) return;
+  views_[call.partition].orphans.push_back(std::move(call));
+}
+
+void Oracle::OnCancel(uint64_t call) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return;
+  Orphan(std::move(found->second));
+  calls_.erase(found);
+}
+
+void Oracle::OnServerGone(const std::string& server, uint64_t incarnation) {
+  for (auto it = calls_.begin(); it != calls_.end();) {
+    if (it->second.server != server) {
+      ++it;
+      continue;
+    }
+    Orphan(std::move(it->second));
+    it = calls_.erase(it);
+  }
+  for (auto it = copies_.lower_bound({server, 0});
+       it != copies_.end() && it->first.first == server;) {
+    it = copies_.erase(it);
+  }
+  replicas_.OnServerGone(server, incarnation);
+}
+
+// Whether an answer need not come in the event that makes it possible: it may wait for a backup.
+bool Oracle::IsReplicated() const {
+  return scenario_->replicas() > 1 || !scenario_->orders.empty();
 }
 
 // ---- What comes out ----
@@ -101,7 +128,7 @@ void Oracle::OnSettle(uint64_t call, const v1::SettleRequest& request) {
 void Oracle::OnAnswer(const Answer& answer) {
   const auto found = calls_.find(answer.call);
   if (found == calls_.end()) return Fail(absl::StrCat("call ", answer.call, " answered twice"));
-  const Call call = found->second;
+  Call call = std::move(found->second);
   calls_.erase(found);
   if (!answer.status.ok()) {
     ++counts_.refused;
@@ -109,40 +136,56 @@ void Oracle::OnAnswer(const Answer& answer) {
     if (absl::IsInvalidArgument(answer.status) || absl::IsInternal(answer.status)) {
       Fail(absl::StrCat("a correct sender was refused: ", answer.status.ToString()));
     }
+    if (!call.is_new) Orphan(std::move(call));
     return;
   }
   if (answer.header.duplicate()) ++counts_.duplicates;
-  acknowledged_.push_back({call, answer.header});
+  acknowledged_.push_back({std::move(call), answer.header, answer.parameters != nullptr});
 }
 
 // Once the whole event is known: a push may have freed the reads of others.
-void Oracle::CheckAnswered(const Call& call, const v1::ParametersHeader& header) {
+void Oracle::CheckAnswered(const Acknowledged& done) {
+  const Call& call = done.call;
+  const Copy& copy = copies_[{call.server, call.partition}];
+  if (!done.header.awaiting_norm()) {
+    if (!copy.applied.Contains(call.shards)) {
+      Fail(absl::StrCat("partition ", call.partition, " on ", call.server,
+                        " acknowledged data shards ", call.shards.Show(), " and has applied ",
+                        copy.applied.Show()));
+    }
+    replicas_.OnAnswer(call.server, copy.report, copy.applied, done.is_read, call.shards);
+  }
   const auto found = segments_.find(call.segment);
-  const View& view = views_[call.partition];
   if (found == segments_.end()) return;
   const v1::Segment& segment = found->second;
-  const bool is_current = view.reported && view.report.segment() == call.segment;
+  const bool is_current = copy.reported && copy.report.segment() == call.segment;
   if (segment.consistency().has_ssp() && call.read_clock > 0 && is_current) {
     ++counts_.gated_reads;
     std::string why;
-    if (!MayRead(view, segment, call, false, &why)) {
+    if (done.is_read && !MayRead(copy, views_[call.partition], segment, call, false, &why)) {
       Fail(absl::StrCat("partition ", call.partition, " answered ", call.worker.id(),
                         "'s read at clock ", call.read_clock, " too early: ", why));
     }
   }
   if (segment.consistency().has_async() && call.is_push && is_current) {
-    CheckStaleness(call, header, segment);
+    CheckStaleness(done, segment);
   }
 }
 
-void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header,
-                            const v1::Segment& segment) {
+// With replicas, others may have been appended before it and be committed with it.
+void Oracle::CheckStaleness(const Acknowledged& done, const v1::Segment& segment) {
+  const Call& call = done.call;
   const v1::AsyncMode& mode = segment.consistency().async();
-  if (header.duplicate()) return;
-  const uint64_t staleness = call.version_before - call.base_version;
-  if (header.staleness() != staleness) {
+  if (done.header.duplicate()) return;
+  const uint64_t staleness = done.header.staleness();
+  const uint64_t version = copies_[{call.server, call.partition}].report.version();
+  const uint64_t least =
+      call.version_before > call.base_version ? call.version_before - call.base_version : 0;
+  const uint64_t most = call.is_new ? least : version - 1 - call.base_version;
+  if (staleness < least || staleness > most) {
     Fail(absl::StrCat("a push computed on version ", call.base_version, " came to version ",
-                      call.version_before, " and was told staleness ", header.staleness()));
+                      call.version_before, ", was answered at version ", version,
+                      " and was told staleness ", staleness));
   }
   if (mode.has_max_staleness() && mode.on_stale() == v1::AsyncMode::REFUSE &&
       staleness > mode.max_staleness()) {
@@ -151,10 +194,10 @@ void Oracle::CheckStaleness(const Call& call, const v1::ParametersHeader& header
   }
 }
 
-bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& call, bool strict,
-                     std::string* why) const {
+bool Oracle::MayRead(const Copy& copy, const View& view, const v1::Segment& segment,
+                     const Call& call, bool strict, std::string* why) const {
   const uint64_t staleness = segment.consistency().ssp().staleness();
-  for (const v1::RosterMember& member : view.roster.members()) {
+  for (const v1::RosterMember& member : copy.roster.members()) {
     if (member.idle()) continue;
     const auto newest = view.newest.find(member.worker().id());
     const bool is_replaced =
@@ -176,59 +219,87 @@ bool Oracle::MayRead(const View& view, const v1::Segment& segment, const Call& c
 
 void Oracle::AfterEvent(const std::string& server,
                         const std::vector<v1::PartitionReport>& reports) {
-  for (const v1::PartitionReport& report : reports) FollowReport(report);
-  for (const Acknowledged& done : acknowledged_) CheckAnswered(done.call, done.header);
+  replicas_.OnHeld(server, reports);
+  for (const v1::PartitionReport& report : reports) FollowReport(server, report);
+  for (const Acknowledged& done : acknowledged_) CheckAnswered(done);
   CheckWaits(server);
   for (auto& [number, call] : calls_) call.is_new = false;
   acknowledged_.clear();
 }
 
-void Oracle::FollowReport(const v1::PartitionReport& report) {
+void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& report) {
+  Copy& copy = copies_[{server, report.partition()}];
+  if (!copy.reported || copy.report.version() != report.version() ||
+      copy.report.replica() != report.replica() || copy.report.applied_size() > 0 ||
+      report.applied_size() > 0 || copy.report.applied_below() != report.applied_below()) {
+    copy.applied = AppliedIn(report);
+  }
+  replicas_.OnReport(server, report, copy.applied);
+  if (!report.is_backup()) FollowPrimary(server, report, &copy);
+  copy.report = report;
+  copy.reported = true;
+}
+
+void Oracle::FollowPrimary(const std::string& server, const v1::PartitionReport& report,
+                           Copy* copy) {
   View& view = views_[report.partition()];
-  if (report.segment() != view.report.segment()) view.arrived.clear();
-  TakePushes(report, &view);
-  const std::set<uint64_t> applied = AppliedIn(report);
-  if (!view.reported || report.segment() != view.report.segment()) CheckSegmentStart(report);
-  if (report.version() < view.report.version() || !Contains(applied, view.applied)) {
-    Fail(absl::StrCat("partition ", report.partition(), " went back from version ",
-                      view.report.version(), " to ", report.version()));
+  TakePushes(server, report, &view);
+  const bool is_older = view.reported && report.segment() < view.report.segment();
+  // A new primary may not know yet that the segment's beginning is committed.
+  if (IsReplicated() && report.version() < segments_[report.segment()].first_version()) return;
+  if (!view.reported || report.segment() > view.report.segment()) CheckSegmentStart(report);
+  const bool is_same = copy->reported && !copy->report.is_backup() &&
+                       copy->report.version() == report.version() &&
+                       copy->report.segment() == report.segment();
+  if (!is_same) CheckSteps(report, copy->applied);
+  if (view.reported && (is_older || report.version() < view.report.version())) return;
+  if (!copy->applied.Contains(view.applied)) {
+    Fail(absl::StrCat("partition ", report.partition(), " at version ", report.version(), " on ",
+                      server, " has applied ", copy->applied.Show(), "; it had applied ",
+                      view.applied.Show()));
   }
-  CheckSteps(view, report, applied);
+  const v1::Segment& segment = segments_[report.segment()];
+  if (segment.consistency().has_sync()) {
+    const uint64_t before = std::max(view.report.version(), segment.first_version());
+    for (uint64_t v = before; v < report.version(); ++v) CheckRound(view, segment, v);
+  }
   NoteDamping(report, view);
-  for (const auto& [call, header] : acknowledged_) {
-    if (call.partition != report.partition() || header.awaiting_norm()) continue;
-    if (!Contains(applied, call.shards)) {
-      Fail(absl::StrCat("partition ", report.partition(), " acknowledged data shards ",
-                        Show(call.shards), " and has applied ", Show(applied)));
-    }
-  }
-  // A push that was taken or known, and is applied, ends its clock for its worker.
-  const auto commit = [&view, &applied](const Call& call) {
-    if (!call.is_push || !Contains(applied, call.shards)) return;
-    uint64_t& next = view.next_clock[{call.worker.id(), call.worker.incarnation()}];
-    next = std::max(next, call.clock + 1);
-  };
-  for (const auto& [call, header] : acknowledged_) {
-    if (call.partition == report.partition()) commit(call);
-  }
-  for (const auto& [number, call] : calls_) {
-    if (call.partition == report.partition() && call.segment == report.segment()) commit(call);
-  }
   view.report = report;
-  view.applied = applied;
+  view.applied = copy->applied;
   view.reported = true;
+  CommitClocks(report, &view);
   CheckAgreement(report);
 }
 
+// A push that was taken or known, and is applied, ends its clock for its worker.
+void Oracle::CommitClocks(const v1::PartitionReport& report, View* view) {
+  const auto commit = [view, &report](const Call& call) {
+    if (!call.is_push || call.segment != report.segment()) return false;
+    if (!view->applied.Contains(call.shards)) return false;
+    uint64_t& next = view->next_clock[{call.worker.id(), call.worker.incarnation()}];
+    next = std::max(next, call.clock + 1);
+    return true;
+  };
+  for (const Acknowledged& done : acknowledged_) {
+    if (done.call.partition == report.partition()) commit(done.call);
+  }
+  for (const auto& [number, call] : calls_) {
+    if (call.partition == report.partition()) commit(call);
+  }
+  auto& orphans = view->orphans;
+  orphans.erase(std::remove_if(orphans.begin(), orphans.end(), commit), orphans.end());
+}
+
 // sync: what arrived in this event and was not refused is in the open round.
-void Oracle::TakePushes(const v1::PartitionReport& report, View* view) {
-  const auto take = [&report, view](const Call& call) {
-    if (call.partition != report.partition() || call.segment != report.segment()) return;
-    if (!call.is_push || !call.is_new) return;
-    view->arrived[call.clock].insert(call.shards.begin(), call.shards.end());
+void Oracle::TakePushes(const std::string& server, const v1::PartitionReport& report, View* view) {
+  if (!segments_[report.segment()].consistency().has_sync()) return;
+  const auto take = [&](const Call& call) {
+    if (call.server != server || call.partition != report.partition()) return;
+    if (call.segment != report.segment() || !call.is_push || !call.is_new) return;
+    view->arrived[call.clock][{server, report.term()}].Insert(call.shards);
   };
   for (const auto& [number, call] : calls_) take(call);
-  for (const auto& [call, header] : acknowledged_) take(call);
+  for (const Acknowledged& done : acknowledged_) take(done.call);
 }
 
 void Oracle::CheckSegmentStart(const v1::PartitionReport& report) {
@@ -242,18 +313,19 @@ void Oracle::CheckSegmentStart(const v1::PartitionReport& report) {
       report.applied_size() > 0) {
     Fail(absl::StrCat("segment ", s.ShortDebugString(), " began at partition ", report.partition(),
                       " with version ", report.version(), " and data shards ",
-                      Show(AppliedIn(report))));
+                      AppliedIn(report).Show()));
   }
 }
 
-void Oracle::CheckSteps(const View& view, const v1::PartitionReport& report,
-                        const std::set<uint64_t>& applied) {
+void Oracle::CheckSteps(const v1::PartitionReport& report, const ShardSet& applied) {
   const v1::Segment& segment = segments_[report.segment()];
   const WorkPlan plan = PlanOf(segment);
-  const uint64_t before = std::max(view.report.version(), segment.first_version());
+  if (report.version() < segment.first_version()) {
+    return Fail(absl::StrCat("partition ", report.partition(), " runs segment ",
+                             segment.ShortDebugString(), " at version ", report.version()));
+  }
   uint64_t shards = segment.first_shard();
   if (segment.consistency().has_sync()) {
-    for (uint64_t v = before; v < report.version(); ++v) CheckRound(view, segment, v);
     const uint64_t rounds = report.version() - segment.first_version();
     if (rounds > 0) shards = plan.At(rounds - 1).first_ordinal + plan.At(rounds - 1).count;
     if (report.applied_below() != shards) {
@@ -263,7 +335,7 @@ void Oracle::CheckSteps(const View& view, const v1::PartitionReport& report,
   } else {
     uint64_t runs = 0;
     for (uint64_t run = 0; run < plan.size(); ++run) {
-      runs += applied.count(plan.At(run).first_ordinal);
+      runs += applied.Has(plan.At(run).first_ordinal) ? 1 : 0;
     }
     if (report.version() != segment.first_version() + runs) {
       Fail(absl::StrCat("partition ", report.partition(), " is at version ", report.version(),
@@ -272,7 +344,7 @@ void Oracle::CheckSteps(const View& view, const v1::PartitionReport& report,
     }
   }
   uint64_t samples = 0;
-  for (const uint64_t shard : applied) samples += scenario_->SamplesOf(shard);
+  for (const uint64_t shard : applied.All()) samples += scenario_->SamplesOf(shard);
   if (report.samples() != samples) {
     Fail(absl::StrCat("partition ", report.partition(), " counts ", report.samples(),
                       " samples for ", applied.size(), " data shards; wanted ", samples));
@@ -282,14 +354,29 @@ void Oracle::CheckSteps(const View& view, const v1::PartitionReport& report,
 void Oracle::CheckRound(const View& view, const v1::Segment& segment, uint64_t version) {
   ++counts_.rounds;
   const WorkPlan::Run run = PlanOf(segment).At(version - segment.first_version());
-  std::set<uint64_t> wanted;
-  for (uint64_t i = 0; i < run.count; ++i) wanted.insert(run.first_ordinal + i);
+  ShardSet wanted;
+  wanted.Insert(run.first_ordinal, run.count);
   const auto found = view.arrived.find(version);
-  const std::set<uint64_t> arrived =
-      found == view.arrived.end() ? std::set<uint64_t>() : found->second;
-  if (arrived != wanted) {
-    Fail(absl::StrCat("round from version ", version, " was closed with data shards ",
-                      Show(arrived), "; wanted ", Show(wanted)));
+  std::string seen;
+  if (found != view.arrived.end()) {
+    for (const auto& [place, arrived] : found->second) {
+      if (arrived == wanted) return;
+      absl::StrAppend(&seen, " ", place.first, ": ", arrived.Show());
+    }
+  }
+  Fail(absl::StrCat("round from version ", version, " was closed; wanted ", wanted.Show(),
+                    ", arrived have", seen));
+}
+
+// async: an entry is as stale as its versions say.
+void Oracle::OnEntries(const v1::AppendHeader& header) {
+  for (const v1::EntryHeader& entry : header.entries()) {
+    if (!entry.is_push()) continue;
+    const uint64_t staleness = entry.step() - 1 - entry.base_version();
+    if (entry.damped() && staleness != entry.staleness()) {
+      Fail(absl::StrCat("an entry that makes version ", entry.step(), " out of a push on version ",
+                        entry.base_version(), " is said to have staleness ", entry.staleness()));
+    }
   }
 }
 
@@ -299,11 +386,12 @@ void Oracle::NoteDamping(const v1::PartitionReport& report, const View& view) {
   if (!mode.has_async() || !mode.async().has_max_staleness()) return;
   if (mode.async().on_stale() != v1::AsyncMode::DAMP) return;
   if (report.version() != view.report.version() + 1) return;
-  for (const auto& [call, header] : acknowledged_) {
+  for (const Acknowledged& done : acknowledged_) {
+    const Call& call = done.call;
     if (!call.is_push || !call.is_new || call.partition != report.partition()) continue;
     const uint64_t staleness = call.version_before - call.base_version;
     if (staleness <= mode.async().max_staleness()) continue;
-    for (const uint64_t shard : call.shards) {
+    for (const uint64_t shard : call.shards.All()) {
       damping_[{call.partition, shard}] = 1.0 / (1.0 + static_cast<double>(staleness));
     }
   }
@@ -324,17 +412,17 @@ void Oracle::CheckAgreement(const v1::PartitionReport& report) {
                     "; another partition ", round.samples, " and ", round.loss_sum));
 }
 
-// ssp: whoever need not wait any longer has been answered.
+// ssp: whoever need not wait any longer has been answered. (A primary with backups may have to wait
+// for a promise.)
 void Oracle::CheckWaits(const std::string& server) {
   for (const auto& [number, call] : calls_) {
-    const auto holder = holder_.find(call.partition);
-    if (call.read_clock == 0 || holder == holder_.end() || holder->second != server) continue;
-    const View& view = views_[call.partition];
-    if (!view.reported || view.report.segment() != call.segment) continue;
+    if (call.read_clock == 0 || call.server != server || IsReplicated()) continue;
+    const Copy& copy = copies_[{server, call.partition}];
+    if (!copy.reported || copy.report.segment() != call.segment) continue;
     const v1::Segment& segment = segments_[call.segment];
-    if (!segment.consistency().has_ssp() || !Contains(view.applied, call.shards)) continue;
+    if (!segment.consistency().has_ssp() || !copy.applied.Contains(call.shards)) continue;
     std::string why;
-    if (MayRead(view, segment, call, true, &why)) {
+    if (MayRead(copy, views_[call.partition], segment, call, true, &why)) {
       Fail(absl::StrCat("partition ", call.partition, " keeps ", call.worker.id(),
                         "'s read at clock ", call.read_clock, " waiting for nothing"));
     }

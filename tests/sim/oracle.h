@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,30 +18,39 @@
 #include "common/job/round_plan.h"
 #include "proto/control.pb.h"
 #include "proto/parameter.pb.h"
+#include "proto/replica.pb.h"
 #include "server/partition/answer.h"
+#include "tests/sim/replica_oracle.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/shard_set.h"
+#include "tests/sim/verdict.h"
 
 namespace paceline::sim {
 
 class Oracle {
  public:
-  explicit Oracle(const Scenario* scenario) : scenario_(scenario) {}
+  explicit Oracle(const Scenario* scenario) : scenario_(scenario), replicas_(&verdict_) {}
 
   // The first broken promise; empty: none.
-  const std::string& failure() const { return failure_; }
-  void Fail(const std::string& what) {
-    if (failure_.empty()) failure_ = what;
-  }
+  const std::string& failure() const { return verdict_.failure(); }
+  void Fail(const std::string& what) { verdict_.Fail(what); }
+
+  // What the coordinator says about a job, to whomever.
+  void OnPlacements(const google::protobuf::RepeatedPtrField<v1::PartitionPlacement>& placements);
 
   // What a server is about to be told, and each call it is about to be given.
-  void OnDirectives(const v1::ServerSyncReply& reply);
-  void OnPush(uint64_t call, const v1::PushHeader& header);
-  void OnPull(uint64_t call, const v1::PullRequest& request);
-  void OnSettle(uint64_t call, const v1::SettleRequest& request);
-  void OnCancel(uint64_t call) { calls_.erase(call); }
+  void OnDirectives(const std::string& server, const v1::ServerSyncReply& reply);
+  void OnPush(const std::string& server, uint64_t call, const v1::PushHeader& header);
+  void OnPull(const std::string& server, uint64_t call, const v1::PullRequest& request);
+  void OnSettle(const std::string& server, uint64_t call, const v1::SettleRequest& request);
+  void OnCancel(uint64_t call);
   void OnAnswer(const Answer& answer);
   // The partitions of `server` after each event there.
   void AfterEvent(const std::string& server, const std::vector<v1::PartitionReport>& reports);
+  // A primary sends these to a backup.
+  void OnEntries(const v1::AppendHeader& header);
+  // The process, whose newest incarnation was `incarnation`, is dead.
+  void OnServerGone(const std::string& server, uint64_t incarnation);
 
   // The job has finished: all partitions' last reports agree with the scenario and each other.
   void CheckEnd(const v1::JobStatus& status);
@@ -51,8 +59,11 @@ class Oracle {
   const std::map<uint32_t, v1::Segment>& segments() const { return segments_; }
 
   // async: what the pushes staler than the bound count for, by (partition, data shard); 1 where
-  // nothing is said.
+  // nothing is said. Complete only where a partition has one copy: with more, the answer that tells
+  // may come late or never.
   const std::map<std::pair<uint32_t, uint64_t>, double>& damping() const { return damping_; }
+
+  const ReplicaOracle& replicas() const { return replicas_; }
 
   // Counts, to show that a batch of seeds reaches what it should.
   struct Counts {
@@ -65,14 +76,17 @@ class Oracle {
   };
   const Counts& counts() const { return counts_; }
 
+  static ShardSet AppliedIn(const v1::PartitionReport& report);
+
  private:
   struct Call {
+    std::string server;
     uint32_t partition = 0;
     bool is_push = false;
     uint32_t segment = 0;
     v1::WorkerIdentity worker;
     uint64_t clock = 0;  // Of the push.
-    std::set<uint64_t> shards;
+    ShardSet shards;
     uint64_t version_before = 0;
     uint64_t base_version = 0;
     uint64_t read_clock = 0;
@@ -82,20 +96,31 @@ class Oracle {
   struct Acknowledged {
     Call call;
     v1::ParametersHeader header;
+    bool is_read = false;
   };
 
-  // A partition as its messages show it.
-  struct View {
+  // One server's copy of a partition, as its messages show it.
+  struct Copy {
     v1::Roster roster;
     v1::PartitionReport report;
+    ShardSet applied;
     bool reported = false;
-    std::set<uint64_t> applied;
+  };
+
+  // A partition, whoever holds it: as its primaries show it, one after the other.
+  struct View {
+    v1::PartitionReport report;
+    bool reported = false;
+    ShardSet applied;
     // The newest incarnation that has spoken here.
     std::map<std::string, uint64_t> newest;
     // Clocks committed here, plus one, by (worker, incarnation).
     std::map<std::pair<std::string, uint64_t>, uint64_t> next_clock;
-    // sync: the distinct data shards that arrived for the round from each version.
-    std::map<uint64_t, std::set<uint64_t>> arrived;
+    // Pushes that are in nobody's hands any more, but may be in a log.
+    std::vector<Call> orphans;
+    // sync: the distinct data shards that arrived for the round from each version, by the place
+    // that they arrived at: server and term.
+    std::map<uint64_t, std::map<std::pair<std::string, uint64_t>, ShardSet>> arrived;
   };
 
   // What all partitions did at one version.
@@ -105,31 +130,34 @@ class Oracle {
     uint64_t correct = 0;
   };
 
-  Call& Note(uint64_t call, const v1::PartitionKey& key, const v1::WorkerIdentity& worker);
-  static std::set<uint64_t> AppliedIn(const v1::PartitionReport& report);
+  Call& Note(const std::string& server, uint64_t call, const v1::PartitionKey& key,
+             const v1::WorkerIdentity& worker);
+  bool IsReplicated() const;
+  void Orphan(Call call);
   // `strict`: also those members count whose successors have been heard here.
-  bool MayRead(const View& view, const v1::Segment& segment, const Call& call, bool strict,
-               std::string* why) const;
+  bool MayRead(const Copy& copy, const View& view, const v1::Segment& segment, const Call& call,
+               bool strict, std::string* why) const;
   WorkPlan PlanOf(const v1::Segment& segment) const;
-  void CheckAnswered(const Call& call, const v1::ParametersHeader& header);
-  void CheckStaleness(const Call& call, const v1::ParametersHeader& header,
-                      const v1::Segment& segment);
-  void FollowReport(const v1::PartitionReport& report);
+  void CheckAnswered(const Acknowledged& done);
+  void CheckStaleness(const Acknowledged& done, const v1::Segment& segment);
+  void FollowReport(const std::string& server, const v1::PartitionReport& report);
+  void FollowPrimary(const std::string& server, const v1::PartitionReport& report, Copy* copy);
+  void CommitClocks(const v1::PartitionReport& report, View* view);
   void CheckSegmentStart(const v1::PartitionReport& report);
-  void CheckSteps(const View& view, const v1::PartitionReport& report,
-                  const std::set<uint64_t>& applied);
+  void CheckSteps(const v1::PartitionReport& report, const ShardSet& applied);
   void CheckRound(const View& view, const v1::Segment& segment, uint64_t version);
   void CheckAgreement(const v1::PartitionReport& report);
-  void TakePushes(const v1::PartitionReport& report, View* view);
+  void TakePushes(const std::string& server, const v1::PartitionReport& report, View* view);
   void NoteDamping(const v1::PartitionReport& report, const View& view);
   void CheckWaits(const std::string& server);
 
   const Scenario* const scenario_;
-  std::string failure_;
+  Verdict verdict_;
+  ReplicaOracle replicas_;
   std::map<uint32_t, v1::Segment> segments_;
   std::map<uint32_t, View> views_;  // By partition.
-  std::map<uint64_t, Call> calls_;  // Not yet answered.
-  std::map<uint32_t, std::string> holder_;
+  std::map<std::pair<std::string, uint32_t>, Copy> copies_;
+  std::map<uint64_t, Call> calls_;    // Not yet answered.
   std::map<uint64_t, Round> rounds_;  // By version, in sync.
   // Answered well in the event under way, so that its report can confirm it.
   std::vector<Acknowledged> acknowledged_;

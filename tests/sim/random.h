@@ -28,6 +28,10 @@ class Random {
     return low + absl::Nanoseconds(static_cast<int64_t>(Below(width + 1)));
   }
 
+  absl::Duration Ms(int64_t low, int64_t high) {
+    return Between(absl::Milliseconds(low), absl::Milliseconds(high));
+  }
+
  private:
   RandomStream stream_;
   uint64_t counter_ = 0;

@@ -8,16 +8,10 @@
 #include "common/job/job_spec.h"
 #include "common/job/round_plan.h"
 #include "tests/sim/random.h"
+#include "tests/sim/trouble.h"
 
 namespace paceline::sim {
 namespace {
-
-using Ms = int64_t;
-
-absl::Duration DrawMs(Random* random, Ms low, Ms high) {
-  return absl::Milliseconds(
-      random->Between(static_cast<uint64_t>(low), static_cast<uint64_t>(high)));
-}
 
 v1::ConsistencySpec DrawConsistency(Random* random) {
   v1::ConsistencySpec consistency;
@@ -87,12 +81,38 @@ void DrawWork(Random* random, Scenario* scenario) {
   scenario->facts.set_train_samples(exact ? whole : random->Between(1, whole));
 }
 
+void DrawReplicas(Random* random, Scenario* scenario) {
+  v1::FleetSpec* fleet = scenario->spec.mutable_fleet();
+  const uint64_t kind = random->Below(10);
+  const uint32_t replicas = kind < 3 ? 1 : kind < 8 ? 2 : 3;
+  fleet->set_replicas(replicas);
+  if (replicas > 1 && random->Chance(0.3)) fleet->set_min_in_sync(2);
+  scenario->servers = std::max(fleet->servers(), replicas);
+  scenario->servers +=
+      static_cast<uint32_t>(replicas == 1 ? random->Below(5) / 4 : random->Below(3));
+  if (random->Chance(0.3)) scenario->zones = static_cast<uint32_t>(random->Between(1, 3));
+  scenario->digest_interval = random->Between(1, 40);
+  scenario->log_entries = random->Between(1, 8);
+}
+
+// Long enough for servers to die in, one after the other.
+void StretchJob(Random* random, Scenario* scenario) {
+  const absl::Duration length = random->Ms(2000, 12000);
+  const auto workers = static_cast<int64_t>(scenario->workers.size());
+  const absl::Duration mean = length * workers / static_cast<int64_t>(scenario->total_shards());
+  const absl::Duration compute = std::min(mean, absl::Milliseconds(400));
+  for (WorkerPlan& worker : scenario->workers) {
+    worker.compute = random->Between(compute / 2, 2 * compute) + absl::Microseconds(100);
+  }
+}
+
 void DrawJob(Random* random, Scenario* scenario) {
   v1::JobSpec& spec = scenario->spec;
   spec.set_name("sim");
   spec.set_seed(random->Below(1000));
   spec.mutable_fleet()->set_servers(random->Chance(0.7) ? 1 : 2 + random->Below(2));
   spec.mutable_fleet()->set_workers(static_cast<uint32_t>(scenario->workers.size()));
+  DrawReplicas(random, scenario);
   *spec.mutable_consistency() = DrawConsistency(random);
   spec.mutable_data()->set_format(v1::DataSpec::CSV);
   spec.mutable_data()->mutable_train()->set_path("/samples.csv");
@@ -103,110 +123,25 @@ void DrawJob(Random* random, Scenario* scenario) {
 
   const uint64_t changes = random->Chance(0.35) ? random->Between(1, 3) : 0;
   for (uint64_t i = 0; i < changes; ++i) {
-    scenario->mode_changes.push_back({DrawMs(random, 300, 5000), DrawConsistency(random)});
+    scenario->mode_changes.push_back({random->Ms(300, 5000), DrawConsistency(random)});
   }
   DrawModel(random, scenario->total_shards(), &spec);
   DrawOptimizer(random, scenario);
+  if (scenario->replicas() > 1) StretchJob(random, scenario);
   const absl::Status status = ResolveJobSpec(&spec);
   PACELINE_CHECK(status.ok());
 }
 
 void DrawWorkers(Random* random, Scenario* scenario) {
   const uint64_t count = random->Between(1, 8);
-  const Ms compute = static_cast<Ms>(random->Between(1, 80));
+  const auto compute = static_cast<int64_t>(random->Between(1, 80));
   for (uint64_t i = 0; i < count; ++i) {
     WorkerPlan worker;
     const bool late = i > 0 && random->Chance(0.3);
-    worker.start = late ? DrawMs(random, 500, 6000) : DrawMs(random, 0, 100);
-    worker.compute = DrawMs(random, std::max<Ms>(1, compute / 2), 2 * compute);
-    worker.read_data = DrawMs(random, 1, 300);
+    worker.start = late ? random->Ms(500, 6000) : random->Ms(0, 100);
+    worker.compute = random->Ms(std::max<int64_t>(1, compute / 2), 2 * compute);
+    worker.read_data = random->Ms(1, 300);
     scenario->workers.push_back(worker);
-  }
-}
-
-void DrawLinks(Random* random, Scenario* scenario) {
-  scenario->call_timeout = DrawMs(random, 500, 10000);
-  LinkFaults& links = scenario->links;
-  links.delay_max = absl::Microseconds(random->Between(100, 20000));
-  if (random->Chance(0.15)) return;  // A quiet network.
-  const double scale = random->Chance(0.5) ? 0.01 : 0.05;
-  links.lose = scale * random->Fraction() * 0.5;
-  links.reset = scale * random->Fraction();
-  links.duplicate = 3 * scale * random->Fraction();
-  links.straggle = scale * random->Fraction();
-  links.straggle_max = DrawMs(random, 50, 5000);
-  // A server that the coordinator does not hear of for a lease takes its jobs with it, so these
-  // links break often but recover fast.
-  LinkFaults& spine = scenario->spine;
-  spine.reset = links.reset;
-  spine.duplicate = links.duplicate;
-  spine.straggle = links.straggle;
-  spine.straggle_max = absl::Milliseconds(300);
-}
-
-std::string DrawName(Random* random, const char* prefix, uint64_t count) {
-  return absl::StrCat(prefix, random->Below(count));
-}
-
-FaultEvent DrawWorkerFault(Random* random, const Scenario& scenario) {
-  FaultEvent fault;
-  fault.when = DrawMs(random, 0, absl::ToInt64Milliseconds(scenario.calm));
-  fault.node = DrawName(random, "w", scenario.workers.size());
-  switch (random->Below(6)) {
-    case 0:
-    case 1:
-      fault.kind = FaultEvent::Kind::kKill;
-      fault.duration = DrawMs(random, 0, 4000);
-      break;
-    case 2:
-      fault.kind = FaultEvent::Kind::kPause;
-      fault.duration = DrawMs(random, 10, 5000);
-      break;
-    case 3:
-      fault.kind = FaultEvent::Kind::kLeave;
-      fault.duration = DrawMs(random, 0, 3000);
-      break;
-    case 4:
-      fault.kind = FaultEvent::Kind::kSlow;
-      fault.duration = DrawMs(random, 100, 3000);
-      break;
-    default:
-      fault.kind = FaultEvent::Kind::kCut;
-      fault.peer = random->Chance(0.5) ? "c" : DrawName(random, "s", scenario.servers);
-      fault.duration = DrawMs(random, 10, 4000);
-  }
-  return fault;
-}
-
-// One after the other, with time between them: together they would keep a server from its lease.
-void DrawSpineFaults(Random* random, Scenario* scenario) {
-  absl::Duration when = DrawMs(random, 0, 2000);
-  while (when < scenario->calm) {
-    FaultEvent fault;
-    fault.when = when;
-    const uint64_t kind = random->Below(4);
-    fault.node = kind < 2 ? "c" : DrawName(random, "s", scenario->servers);
-    fault.kind = kind == 0   ? FaultEvent::Kind::kKill
-                 : kind == 3 ? FaultEvent::Kind::kCut
-                             : FaultEvent::Kind::kPause;
-    if (kind == 3) fault.peer = "c";
-    // A coordinator that is stopped for longer than a lease has missed everybody.
-    fault.duration = kind == 0   ? DrawMs(random, 0, 3000)
-                     : kind == 1 ? DrawMs(random, 10, 4000)
-                                 : DrawMs(random, 10, 600);
-    scenario->faults.push_back(fault);
-    when += fault.duration + DrawMs(random, 3000, 8000);
-  }
-}
-
-void DrawFaults(Random* random, Scenario* scenario) {
-  scenario->calm = absl::ZeroDuration();
-  if (random->Chance(0.1)) return;
-  scenario->calm = DrawMs(random, 1000, 12000);
-  if (random->Chance(0.6)) DrawSpineFaults(random, scenario);
-  const uint64_t count = random->Below(10);
-  for (uint64_t i = 0; i < count; ++i) {
-    scenario->faults.push_back(DrawWorkerFault(random, *scenario));
   }
 }
 
@@ -226,24 +161,26 @@ uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
 std::string Scenario::Summary() const {
   std::string text = absl::StrCat(
       spec.consistency().ShortDebugString(), " workers=", workers.size(), " servers=", servers,
+      " replicas=", replicas(), " min_in_sync=", spec.fleet().min_in_sync(),
       " shards=", total_shards(), " round=", spec.train().shards_per_round(),
       " push=", spec.train().shards_per_push(), " epochs=", spec.train().epochs(), " optimizer={",
       spec.optimizer().ShortDebugString(), "}");
   for (const ModeChange& change : mode_changes) {
     absl::StrAppend(&text, " then ", change.consistency.ShortDebugString());
   }
-  return absl::StrCat(text, " faults=", faults.size(), " calm=", absl::FormatDuration(calm));
+  return absl::StrCat(text, " faults=", faults.size(), "+", server_faults.size(),
+                      reckless ? " (reckless)" : "", " orders=", orders.size(),
+                      " calm=", absl::FormatDuration(calm));
 }
 
-Scenario MakeScenario(uint64_t seed) {
+Scenario MakeScenario(uint64_t seed, Mode mode) {
   Random random(seed, "scenario");
   Scenario scenario;
   scenario.seed = seed;
+  scenario.mode = mode;
   DrawWorkers(&random, &scenario);
   DrawJob(&random, &scenario);
-  scenario.servers = scenario.spec.fleet().servers() + (random.Chance(0.2) ? 1 : 0);
-  DrawLinks(&random, &scenario);
-  DrawFaults(&random, &scenario);
+  DrawTrouble(&random, &scenario);
   return scenario;
 }
 
@@ -251,11 +188,19 @@ Scenario Undisturbed(const Scenario& scenario) {
   Scenario quiet = scenario;
   quiet.spec.mutable_fleet()->set_servers(1);
   quiet.spec.mutable_fleet()->set_workers(1);
+  quiet.spec.mutable_fleet()->set_replicas(1);
+  quiet.spec.mutable_fleet()->set_min_in_sync(1);
   quiet.servers = 1;
+  quiet.zones = 0;
+  quiet.mode = Mode::kLiveness;
   quiet.workers.assign(1, {absl::ZeroDuration(), absl::Milliseconds(1), absl::Milliseconds(1)});
+  quiet.skew = ClockSkew();
   quiet.links = LinkFaults();
   quiet.spine = LinkFaults();
+  quiet.peers = LinkFaults();
   quiet.faults.clear();
+  quiet.server_faults.clear();
+  quiet.orders.clear();
   quiet.calm = absl::ZeroDuration();
   quiet.call_timeout = absl::Seconds(10);
   return quiet;

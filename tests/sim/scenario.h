@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "proto/control.pb.h"
 #include "proto/job.pb.h"
+#include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 
 namespace paceline::sim {
@@ -25,17 +26,43 @@ struct WorkerPlan {
 
 struct FaultEvent {
   enum class Kind {
-    kKill,   // And a new process under the same name after `duration`.
-    kLeave,  // In good order; a new process after `duration`.
-    kPause,  // SIGSTOP for `duration`.
-    kSlow,   // Its computations take ten times as long for `duration`.
-    kCut,    // The link to `peer`, for `duration`.
+    kKill,      // And a new process under the same name after `duration`.
+    kLeave,     // In good order; a new process after `duration`.
+    kPause,     // SIGSTOP for `duration`.
+    kSlow,      // Its computations take ten times as long for `duration`.
+    kCut,       // The links to `peer`, for `duration`.
+    kSlowLink,  // They take `extra` longer, for `duration`.
   };
+  // Of kCut and kSlowLink, as `node` sees it.
+  enum class Direction { kBoth, kOut, kIn };
+
   absl::Duration when;
   Kind kind = Kind::kKill;
+  // A worker, "c", a server; "primary", "backup": a server that holds one when the time comes.
   std::string node;
+  // A node; "servers": all of them; "control": they and the coordinator; "workers"; "all".
   std::string peer;
+  Direction direction = Direction::kBoth;
   absl::Duration duration;
+  absl::Duration extra;
+};
+
+// What somebody who runs the fleet asks for.
+struct AdminOrder {
+  enum class Kind { kDrain, kCancelDrain, kRebalance, kScale };
+  absl::Duration when;
+  Kind kind = Kind::kDrain;
+  std::string server;
+  // kScale; 0: as it is.
+  uint32_t workers = 0;
+  uint32_t replicas = 0;
+  uint32_t min_in_sync = 0;
+};
+
+// What a run is about.
+enum class Mode {
+  kLiveness,  // Faults end, and then everything must.
+  kSafety,    // Faults never end, and nothing wrong may happen.
 };
 
 struct ModeChange {
@@ -49,11 +76,25 @@ struct Scenario {
   v1::DatasetFacts facts;
   std::vector<WorkerPlan> workers;  // Named w0, w1, ...
   uint32_t servers = 1;             // Named s0, s1, ...
+  uint32_t zones = 0;               // 0: the servers name none.
+  Mode mode = Mode::kLiveness;
   std::vector<ModeChange> mode_changes;
   absl::Duration call_timeout;
+  ClockSkew skew;
+  // As Network::Faults.
   LinkFaults links;
   LinkFaults spine;
+  LinkFaults peers;
   std::vector<FaultEvent> faults;
+  // Of servers, with more than one replica: each as soon as it leaves every partition an in-sync
+  // copy that is well; with `reckless`, at its time.
+  std::vector<FaultEvent> server_faults;
+  bool reckless = false;
+  std::vector<AdminOrder> orders;
+  // PartitionHost::Options.
+  uint64_t digest_interval = 256;
+  uint64_t log_entries = 8;
+
   // From here on nothing goes wrong and everybody is back.
   absl::Duration calm;
 
@@ -63,6 +104,8 @@ struct Scenario {
   // Every mean is exact in float32, and so is every sum.
   bool is_exact = true;
 
+  // Copies of each partition that the job begins with.
+  uint32_t replicas() const { return spec.fleet().replicas(); }
   // Data shards of the whole job.
   uint64_t total_shards() const;
   uint64_t shards_per_epoch() const;
@@ -72,7 +115,7 @@ struct Scenario {
   std::string Summary() const;
 };
 
-Scenario MakeScenario(uint64_t seed);
+Scenario MakeScenario(uint64_t seed, Mode mode);
 
 // The same job on one worker and one server with nothing going wrong.
 Scenario Undisturbed(const Scenario& scenario);

@@ -12,7 +12,7 @@ void SimCoordinator::Start() {
   node_.Start();
   CoordinatorOptions options;
   options.release = kRelease;
-  auto core = Coordinator::Create(options, &store_, queue_->now());
+  auto core = Coordinator::Create(options, &store_, node_.clock());
   if (!core.ok()) {
     oracle_->Fail(absl::StrCat("the coordinator does not start: ", core.status().ToString()));
     return;
@@ -37,7 +37,7 @@ void SimCoordinator::Handle(std::shared_ptr<Network::Incoming> incoming, const E
     Settle();
   };
   calls_[number] = std::move(incoming);
-  event(core_.get(), queue_->now(), number);
+  event(core_.get(), node_.clock(), number);
   Settle();
 }
 
@@ -49,19 +49,31 @@ void SimCoordinator::Settle() {
     const std::shared_ptr<Network::Incoming> incoming = std::move(call->second);
     calls_.erase(call);
     const absl::Status status = reply.status;
+    Show(reply);
     incoming->answer(status, std::make_shared<const Reply>(std::move(reply)));
   }
   const absl::Time next = core_->NextTick();
   if (next >= armed_) return;
-  armed_ = std::max(next, queue_->now() + absl::Milliseconds(1));
-  node_.At(armed_, [this, when = armed_] {
+  armed_ = std::max(next, node_.clock() + absl::Milliseconds(1));
+  node_.AtClock(armed_, [this, when = armed_] {
     if (when == armed_) Tick();
   });
 }
 
+// The oracle hears what everybody does about placements.
+void SimCoordinator::Show(const Reply& reply) {
+  const auto show = [this](const auto& directives) {
+    for (const v1::JobDirective& directive : directives.jobs()) {
+      oracle_->OnPlacements(directive.placement());
+    }
+  };
+  if (const auto* server = std::get_if<v1::ServerSyncReply>(&reply.message)) show(*server);
+  if (const auto* worker = std::get_if<v1::WorkerSyncReply>(&reply.message)) show(*worker);
+}
+
 void SimCoordinator::Tick() {
   armed_ = absl::InfiniteFuture();
-  core_->OnTick(queue_->now());
+  core_->OnTick(node_.clock());
   Settle();
 }
 

@@ -25,7 +25,7 @@ namespace paceline::sim {
 class SimCoordinator {
  public:
   SimCoordinator(EventQueue* queue, Network* network, Oracle* oracle)
-      : queue_(queue), network_(network), oracle_(oracle), node_("c", queue) {}
+      : network_(network), oracle_(oracle), node_("c", queue) {}
 
   Node* node() { return &node_; }
 
@@ -56,9 +56,9 @@ class SimCoordinator {
 
   void Handle(std::shared_ptr<Network::Incoming> incoming, const Event& event);
   void Settle();
+  void Show(const Reply& reply);
   void Tick();
 
-  EventQueue* const queue_;
   Network* const network_;
   Oracle* const oracle_;
   Node node_;

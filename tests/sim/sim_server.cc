@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/version.h"
@@ -14,9 +15,8 @@ constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr int kPatiencesInLease = 4;
 constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
 constexpr absl::Duration kRetryMax = absl::Milliseconds(250);
-
-// No call of the network has this number.
-constexpr uint64_t kPeek = UINT64_MAX;
+constexpr absl::Duration kFollowMax = absl::Milliseconds(300);
+constexpr absl::Duration kLeavePatience = absl::Seconds(1);
 
 // The gradients of a push as its frame brings them.
 std::shared_ptr<Block> Payload(const ParameterCall& call) {
@@ -29,30 +29,79 @@ std::shared_ptr<Block> Payload(const ParameterCall& call) {
   return block;
 }
 
+// As the frame of a call between servers brings it: the sender may not touch it any more.
+std::shared_ptr<Block> Payload(const ReplicaCall& call) {
+  size_t elements = 0;
+  for (const BlockSlice& slice : call.payload) elements += slice.elements;
+  auto block = std::make_shared<Block>(elements);
+  float* out = block->floats().data();
+  for (const BlockSlice& slice : call.payload) {
+    const auto part = slice.block->floats().subspan(slice.begin, slice.elements);
+    out = std::copy(part.begin(), part.end(), out);
+  }
+  return block;
+}
+
 }  // namespace
 
-SimServer::SimServer(const std::string& id, EventQueue* queue, Network* network, Oracle* oracle,
-                     SimCoordinator* coordinator)
+SimServer::SimServer(const std::string& id, const Scenario* scenario, EventQueue* queue,
+                     Network* network, Oracle* oracle, SimCoordinator* coordinator,
+                     const SimServers* servers)
     : id_(id),
+      scenario_(scenario),
       queue_(queue),
       network_(network),
       oracle_(oracle),
       coordinator_(coordinator),
+      servers_(servers),
+      random_(scenario->seed, absl::StrCat("server/", id)),
       node_(id, queue) {}
 
 void SimServer::Start() {
+  if (node_.up()) return;
   node_.Start();
   PartitionHost::Options options;
+  options.log.entries_max = scenario_->log_entries;
+  options.digest_interval = scenario_->digest_interval;
   options.complain = [this](absl::string_view what) {
     queue_->Trace(id_, " complains: ", what);
     oracle_->Fail(absl::StrCat(id_, " cannot follow a directive: ", what));
   };
-  host_ = std::make_unique<PartitionHost>(options,
-                                          [this](Answer answer) { Deliver(std::move(answer)); });
+  host_ = std::make_unique<PartitionHost>(
+      options, [this](Answer answer) { Deliver(std::move(answer)); },
+      [this](ReplicaCall call) { SendReplica(std::move(call)); });
+  identity_.Clear();
   identity_.set_id(id_);
+  known_version_ = 0;
+  interval_ = absl::Seconds(1);
   retry_ = kRetryMin;
   patience_ = kPatience;
+  armed_ = absl::InfiniteFuture();
+  directives_.reset();
   Sync();
+}
+
+void SimServer::Kill() {
+  if (!node_.up()) return;
+  node_.Kill();
+  network_->OnKilled(&node_);
+  host_.reset();
+  calls_.clear();
+  sync_call_ = 0;
+  oracle_->OnServerGone(id_, newest_incarnation_);
+}
+
+void SimServer::Leave() {
+  if (!node_.up()) return;
+  if (identity_.incarnation() != 0) {
+    v1::ServerSyncRequest request = MakeRequest();
+    request.set_leaving(true);
+    coordinator_->Call<v1::ServerSyncRequest, v1::ServerSyncReply>(
+        &node_, kLeavePatience, &Coordinator::OnServerSync, request,
+        [](const absl::Status&, const v1::ServerSyncReply*) {});
+  }
+  // The goodbye is on its way; the process is gone.
+  Kill();
 }
 
 // ---- The data plane ----
@@ -61,27 +110,27 @@ void SimServer::Handle(std::shared_ptr<Network::Incoming> incoming, const Parame
   const uint64_t number = incoming->number;
   incoming->on_cancel = [this, number, life = node_.life()] {
     if (node_.life() != life || calls_.erase(number) == 0) return;
-    oracle_->OnCancel(number);
     host_->OnCancel(number);
+    oracle_->OnCancel(number);
     AfterEvent();
   };
   calls_[number] = std::move(incoming);
-  const absl::Time now = queue_->now();
+  const absl::Time now = node_.clock();
   switch (call.method) {
     case Method::kPush:
     case Method::kExchange:
       queue_->Trace(id_, " gets push ", number, " ", call.push.ShortDebugString());
-      oracle_->OnPush(number, call.push);
+      oracle_->OnPush(id_, number, call.push);
       host_->OnPush(now, number, call.push, Payload(call), call.method == Method::kExchange);
       break;
     case Method::kPull:
       queue_->Trace(id_, " gets pull ", number, " ", call.pull.ShortDebugString());
-      oracle_->OnPull(number, call.pull);
+      oracle_->OnPull(id_, number, call.pull);
       host_->OnPull(now, number, call.pull);
       break;
     case Method::kSettle:
       queue_->Trace(id_, " gets settle ", number, " ", call.settle.ShortDebugString());
-      oracle_->OnSettle(number, call.settle);
+      oracle_->OnSettle(id_, number, call.settle);
       host_->OnSettle(now, number, call.settle);
       break;
   }
@@ -89,10 +138,6 @@ void SimServer::Handle(std::shared_ptr<Network::Incoming> incoming, const Parame
 }
 
 void SimServer::Deliver(Answer answer) {
-  if (answer.call == kPeek) {
-    peeked_ = answer.parameters;
-    return;
-  }
   queue_->Trace(id_, " answers ", answer.call, " ", answer.status.ToString(), " version ",
                 answer.header.version(), answer.header.duplicate() ? " duplicate" : "");
   oracle_->OnAnswer(answer);
@@ -104,33 +149,107 @@ void SimServer::Deliver(Answer answer) {
   incoming->answer(answer.status, std::make_shared<const CallResult>(std::move(result)));
 }
 
-void SimServer::AfterEvent() {
-  oracle_->AfterEvent(id_, host_->Report(queue_->now()));
-  if (host_->TakeNews()) Hurry();
+// ---- Between servers ----
+
+void SimServer::SendReplica(ReplicaCall call) {
+  const auto* append = std::get_if<v1::AppendHeader>(&call.header);
+  if (append != nullptr) oracle_->OnEntries(*append);
+  const uint64_t id = call.id;
+  const absl::Duration timeout = call.timeout;
+  const auto found = servers_->find(call.address);
+  if (found == servers_->end()) {
+    return oracle_->Fail(absl::StrCat(id_, " calls a backup at '", call.address, "'"));
+  }
+  SimServer* const server = found->second;
+  auto shared = std::make_shared<const ReplicaCall>(std::move(call));
+  auto serve = [server, shared](std::shared_ptr<Network::Incoming> incoming) {
+    server->HandleReplica(std::move(incoming), *shared);
+  };
+  auto done = [this, id](const absl::Status& status, const void* answer) {
+    const auto* reply = static_cast<const v1::ReplicaReply*>(answer);
+    queue_->Trace(id_, " replica call ", id, ": ", status.ToString(), " ",
+                  reply == nullptr ? "" : reply->ShortDebugString());
+    host_->OnReplicaDone(node_.clock(), id, status,
+                         reply == nullptr ? v1::ReplicaReply::default_instance() : *reply);
+    AfterEvent();
+  };
+  network_->Call(&node_, server->node(), timeout, std::move(serve), std::move(done));
 }
 
-BlockRef SimServer::Peek(const std::string& job, uint32_t segment, uint32_t partition) {
-  v1::PullRequest request;
-  request.mutable_key()->set_job(job);
-  request.mutable_key()->set_segment(segment);
-  request.mutable_key()->set_partition(partition);
-  request.mutable_key()->set_term(1);
-  peeked_ = nullptr;
-  host_->OnPull(queue_->now(), kPeek, request);
-  return peeked_;
+void SimServer::HandleReplica(std::shared_ptr<Network::Incoming> incoming,
+                              const ReplicaCall& call) {
+  const absl::Time now = node_.clock();
+  const std::shared_ptr<Block> payload = Payload(call);
+  absl::StatusOr<v1::ReplicaReply> reply = absl::UnknownError("not answered");
+  uint64_t arrays = 1;
+  v1::ReplicaKey key;
+  if (const auto* append = std::get_if<v1::AppendHeader>(&call.header)) {
+    queue_->Trace(id_, " gets append ", append->ShortDebugString());
+    key = append->key();
+    arrays = static_cast<uint64_t>(append->entries_size());
+    reply = host_->OnAppend(now, *append, payload);
+  } else {
+    const auto& install = std::get<v1::InstallHeader>(call.header);
+    queue_->Trace(id_, " gets install ", install.ShortDebugString());
+    key = install.key();
+    reply = host_->OnInstall(now, install, payload);
+  }
+  const absl::StatusOr<uint64_t> elements = host_->ReplicaElements(key);
+  if (elements.ok() && *elements * arrays != payload->elements()) {
+    oracle_->Fail(absl::StrCat("a primary sent ", payload->elements(), " floats as ", arrays,
+                               " arrays of ", *elements));
+  }
+  if (absl::IsInvalidArgument(reply.status()) || absl::IsInternal(reply.status())) {
+    oracle_->Fail(absl::StrCat("a correct primary was refused: ", reply.status().ToString()));
+  }
+  if (reply.ok()) {
+    incoming->answer(absl::OkStatus(), std::make_shared<const v1::ReplicaReply>(*reply));
+  } else {
+    incoming->answer(reply.status(), nullptr);
+  }
+  AfterEvent();
+}
+
+void SimServer::AfterEvent() {
+  oracle_->AfterEvent(id_, Report());
+  if (host_->TakeNews()) Hurry();
+  Arm();
+}
+
+void SimServer::Arm() {
+  const absl::Time next = host_->NextTick();
+  if (next >= armed_) return;
+  armed_ = next;
+  node_.AtClock(next, [this, next] {
+    if (armed_ != next) return;
+    armed_ = absl::InfiniteFuture();
+    host_->OnTick(node_.clock());
+    AfterEvent();
+  });
+}
+
+BlockRef SimServer::Peek(const std::string& job, uint32_t partition) const {
+  return host_ == nullptr ? nullptr : host_->Parameters(job, partition);
 }
 
 // ---- The conversation with the coordinator ----
 
-void SimServer::Sync() {
+v1::ServerSyncRequest SimServer::MakeRequest() const {
   v1::ServerSyncRequest request;
   *request.mutable_server() = identity_;
   request.set_release(kRelease);
-  request.set_address(absl::StrCat(id_, ":1"));
+  request.set_address(address());
+  request.set_pid(node_.life());
   request.set_known_version(known_version_);
-  for (v1::PartitionReport& report : host_->Report(queue_->now())) {
-    *request.add_partitions() = std::move(report);
+  if (scenario_->zones > 0) {
+    request.set_zone(absl::StrCat("z", (id_.back() - '0') % static_cast<int>(scenario_->zones)));
   }
+  return request;
+}
+
+void SimServer::Sync() {
+  v1::ServerSyncRequest request = MakeRequest();
+  for (v1::PartitionReport& report : Report()) *request.add_partitions() = std::move(report);
   sync_call_ = coordinator_->Call<v1::ServerSyncRequest, v1::ServerSyncReply>(
       &node_, interval_ + patience_, &Coordinator::OnServerSync, request,
       [this](const absl::Status& status, const v1::ServerSyncReply* reply) {
@@ -155,21 +274,48 @@ void SimServer::OnSynced(const absl::Status& status, const v1::ServerSyncReply* 
   }
   retry_ = kRetryMin;
   identity_ = reply->server();
+  newest_incarnation_ = std::max(newest_incarnation_, identity_.incarnation());
   known_version_ = reply->version();
   interval_ = absl::Milliseconds(reply->sync_interval_ms());
   patience_ = absl::Milliseconds(reply->lease_ms()) / kPatiencesInLease;
-  if (reply->changed()) {
-    queue_->Trace(id_, " follows directives ", reply->version());
-    oracle_->OnDirectives(*reply);
-    host_->OnDirectives(queue_->now(), *reply);
-    oracle_->AfterEvent(id_, host_->Report(queue_->now()));
-    host_->TakeNews();  // The report that follows has it.
-  }
+  if (reply->changed()) Receive(*reply);
   Sync();
 }
 
+// The follower takes its time; the next report may be of what was before, and older directives than
+// the newest need not be followed.
+void SimServer::Receive(const v1::ServerSyncReply& reply) {
+  const bool is_following = directives_.has_value();
+  directives_ = reply;
+  if (is_following) return;
+  const absl::Duration delay = random_.Chance(0.7)
+                                   ? absl::ZeroDuration()
+                                   : random_.Between(absl::ZeroDuration(), kFollowMax);
+  if (delay == absl::ZeroDuration()) return Follow();
+  node_.After(delay, [this] {
+    Follow();
+    if (host_->TakeNews()) Hurry();
+  });
+}
+
+void SimServer::Follow() {
+  const v1::ServerSyncReply reply = *std::move(directives_);
+  directives_.reset();
+  queue_->Trace(id_, " follows directives ", reply.version());
+  for (const v1::JobDirective& directive : reply.jobs()) {
+    for (const v1::PartitionPlacement& placement : directive.placement()) {
+      queue_->Trace(id_, " placement ", placement.ShortDebugString());
+    }
+  }
+  oracle_->OnDirectives(id_, reply);
+  host_->OnDirectives(node_.clock(), reply);
+  oracle_->AfterEvent(id_, Report());
+  Arm();
+}
+
 void SimServer::Hurry() {
-  if (sync_call_ == 0) return;  // Retrying soon anyway.
+  // Retrying soon anyway, or registering.
+  if (sync_call_ == 0 || identity_.incarnation() == 0) return;
   network_->Cancel(sync_call_);
   Sync();
 }

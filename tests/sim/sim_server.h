@@ -1,5 +1,6 @@
-// A server process: the real partitions behind the conversation of server/sync_loop and the calls
-// of server/service/parameter_service. The oracle sees all that goes in and out.
+// A server process: the real partitions behind the conversation of server/sync_loop, the calls of
+// server/service/parameter_service and those between servers. The oracle sees all that goes in and
+// out.
 //
 // Threads  One thread at a time.
 #ifndef PACELINE_TESTS_SIM_SIM_SERVER_H_
@@ -12,54 +13,84 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "client/session.h"
 #include "server/partition/partition_host.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/random.h"
+#include "tests/sim/scenario.h"
 #include "tests/sim/sim_coordinator.h"
 
 namespace paceline::sim {
 
+class SimServer;
+using SimServers = std::map<std::string, SimServer*>;  // By address.
+
 class SimServer {
  public:
-  SimServer(const std::string& id, EventQueue* queue, Network* network, Oracle* oracle,
-            SimCoordinator* coordinator);
+  // All pointers outlive the object.
+  SimServer(const std::string& id, const Scenario* scenario, EventQueue* queue, Network* network,
+            Oracle* oracle, SimCoordinator* coordinator, const SimServers* servers);
 
   Node* node() { return &node_; }
+  const Node* node() const { return &node_; }
+  const v1::ServerIdentity& identity() const { return identity_; }
+  std::string address() const { return absl::StrCat(id_, ":1"); }
+
+  // A process that holds nothing.
   void Start();
+  // With all that it holds.
+  void Kill();
+  // Says goodbye and ends.
+  void Leave();
 
   // As the network brings it.
   void Handle(std::shared_ptr<Network::Incoming> incoming, const ParameterCall& call);
+  void HandleReplica(std::shared_ptr<Network::Incoming> incoming, const ReplicaCall& call);
 
-  // The newest parameters of one partition, from nobody over no network; null: it has none.
-  BlockRef Peek(const std::string& job, uint32_t segment, uint32_t partition);
+  // The newest committed parameters of the copy here, from nobody over no network; null: there is
+  // none.
+  BlockRef Peek(const std::string& job, uint32_t partition) const;
+  std::vector<v1::PartitionReport> Report() const { return host_->Report(node_.clock()); }
 
  private:
   void Deliver(Answer answer);
+  void SendReplica(ReplicaCall call);
   void AfterEvent();
+  void Arm();
+  v1::ServerSyncRequest MakeRequest() const;
   // server/sync_loop.
   void Sync();
   void OnSynced(const absl::Status& status, const v1::ServerSyncReply* reply);
+  void Receive(const v1::ServerSyncReply& reply);
+  void Follow();
   void Hurry();
 
   const std::string id_;
+  const Scenario* const scenario_;
   EventQueue* const queue_;
   Network* const network_;
   Oracle* const oracle_;
   SimCoordinator* const coordinator_;
+  const SimServers* const servers_;
+  Random random_;
   Node node_;
   std::unique_ptr<PartitionHost> host_;
   std::map<uint64_t, std::shared_ptr<Network::Incoming>> calls_;
-  BlockRef peeked_;
+  absl::Time armed_ = absl::InfiniteFuture();
 
   v1::ServerIdentity identity_;
+  uint64_t newest_incarnation_ = 0;  // Of all its processes.
   uint64_t known_version_ = 0;
   absl::Duration interval_ = absl::Seconds(1);
   absl::Duration patience_;
   absl::Duration retry_;
-  uint64_t sync_call_ = 0;  // In flight; 0: none.
+  uint64_t sync_call_ = 0;                          // In flight; 0: none.
+  absl::optional<v1::ServerSyncReply> directives_;  // Not yet followed.
 };
 
 }  // namespace paceline::sim

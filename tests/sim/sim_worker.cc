@@ -69,7 +69,7 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
     return options;
   }
 
-  absl::Time now() const { return world_.queue->now(); }
+  absl::Time now() const { return node_->clock(); }
 
   // `work`, unless this runner has gone by then.
   std::function<void()> Mine(std::function<void()> work) {
@@ -80,7 +80,7 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
 
   // The one thread for numbers: one task after the other.
   void Schedule(absl::Duration cost, std::function<void()> task) {
-    numbers_free_ = std::max(numbers_free_, now()) + cost;
+    numbers_free_ = std::max(numbers_free_, world_.queue->now()) + cost;
     node_->At(numbers_free_, Mine(std::move(task)));
   }
 
@@ -102,17 +102,24 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
     const absl::Time next = loop_.NextTick();
     if (next >= armed_) return;
     armed_ = next;
-    node_->At(next, Mine([this, next] {
-                if (armed_ != next) return;
-                armed_ = absl::InfiniteFuture();
-                loop_.OnTick(now());
-                Perform();
-              }));
+    node_->AtClock(next, Mine([this, next] {
+                     if (armed_ != next) return;
+                     armed_ = absl::InfiniteFuture();
+                     loop_.OnTick(now());
+                     Perform();
+                   }));
   }
 
   void Send(ParameterCall call) {
     const uint64_t id = call.id;
-    SimServer* const server = world_.servers.at(call.address);
+    const auto found = world_.servers.find(call.address);
+    if (found == world_.servers.end()) {
+      // There is no such place: a partition without a primary.
+      return node_->After(absl::Milliseconds(1), Mine([this, id] {
+                            OnCallDone(id, absl::UnavailableError("no such address"), nullptr);
+                          }));
+    }
+    SimServer* const server = found->second;
     const absl::Duration timeout = call.timeout;
     auto shared = std::make_shared<const ParameterCall>(std::move(call));
     auto serve = [server, shared](std::shared_ptr<Network::Incoming> incoming) {

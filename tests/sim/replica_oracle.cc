@@ -1,0 +1,199 @@
+#include "tests/sim/replica_oracle.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace paceline::sim {
+namespace {
+
+// What entries make of a partition, as far as a report shows it.
+bool IsSameState(const v1::PartitionReport& a, const v1::PartitionReport& b) {
+  if (a.applied_below() != b.applied_below() || a.applied_size() != b.applied_size()) return false;
+  for (int i = 0; i < a.applied_size(); ++i) {
+    if (a.applied(i).first() != b.applied(i).first()) return false;
+    if (a.applied(i).count() != b.applied(i).count()) return false;
+  }
+  return a.samples() == b.samples() && a.loss_sum() == b.loss_sum() && a.correct() == b.correct();
+}
+
+std::string ShowState(const v1::PartitionReport& report) {
+  v1::PartitionReport part;
+  part.set_version(report.version());
+  part.set_applied_below(report.applied_below());
+  *part.mutable_applied() = report.applied();
+  part.set_samples(report.samples());
+  part.set_loss_sum(report.loss_sum());
+  part.set_correct(report.correct());
+  return part.ShortDebugString();
+}
+
+}  // namespace
+
+bool ReplicaOracle::IsAlive(const v1::PartitionReplica& replica) const {
+  const auto gone = gone_.find(replica.server());
+  return gone == gone_.end() || replica.server_incarnation() > gone->second;
+}
+
+const v1::PartitionReport* ReplicaOracle::ReportOf(const std::string& server,
+                                                   uint32_t partition) const {
+  const auto found = reports_.find({server, partition});
+  return found == reports_.end() ? nullptr : &found->second;
+}
+
+bool ReplicaOracle::MayBeTakenOut(uint64_t replica, const v1::PartitionPlacement& placement) const {
+  const auto known = known_.find(placement.partition());
+  if (known == known_.end()) return false;
+  const auto denounced = known->second.denounced.find(replica);
+  return denounced != known->second.denounced.end() && denounced->second >= placement.config();
+}
+
+// ---- The coordinator ----
+
+void ReplicaOracle::OnPlacement(const v1::PartitionPlacement& placement) {
+  v1::PartitionPlacement& newest = placements_[placement.partition()];
+  if (placement.config() == newest.config() && newest.replicas_size() > 0) {
+    if (placement.SerializeAsString() == newest.SerializeAsString()) return;
+    return verdict_->Fail(absl::StrCat("one config, two placements: ", newest.ShortDebugString(),
+                                       " and ", placement.ShortDebugString()));
+  }
+  if (placement.config() < newest.config() || placement.term() < newest.term()) {
+    return verdict_->Fail(absl::StrCat("the coordinator goes back from ", newest.ShortDebugString(),
+                                       " to ", placement.ShortDebugString()));
+  }
+  if (placement.term() > newest.term() && newest.term() > 0) ++promotions_;
+  newest = placement;
+  Known& known = known_[placement.partition()];
+  bool has_primary = placement.server().empty();
+  for (const v1::PartitionReplica& replica : placement.replicas()) {
+    const std::pair<std::string, uint64_t> place(replica.server(), replica.server_incarnation());
+    if (known.places.emplace(replica.id(), place).first->second != place) {
+      verdict_->Fail(absl::StrCat("replica id ", replica.id(),
+                                  " is used twice: ", placement.ShortDebugString()));
+    }
+    has_primary |= replica.in_sync() && replica.server() == placement.server();
+  }
+  if (placement.replicas_size() > 0 && !has_primary) {
+    verdict_->Fail(absl::StrCat("the primary is not in sync: ", placement.ShortDebugString()));
+  }
+  CheckInSync(placement, known.committed, "the coordinator says");
+}
+
+void ReplicaOracle::CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
+                                const std::string& why) {
+  for (const v1::PartitionReplica& replica : placement.replicas()) {
+    if (!replica.in_sync() || !IsAlive(replica)) continue;
+    const v1::PartitionReport* report = ReportOf(replica.server(), placement.partition());
+    const bool is_it = report != nullptr && report->replica() == replica.id();
+    const uint64_t last = is_it ? std::max(report->last_index(), report->version()) : 0;
+    if (last >= committed) continue;
+    verdict_->Fail(absl::StrCat("partition ", placement.partition(), " is committed up to entry ",
+                                committed, "; replica ", replica.id(), " on ", replica.server(),
+                                " counts as in sync and has ",
+                                is_it ? absl::StrCat("up to ", last) : "never been seen", " (", why,
+                                "): ", placement.ShortDebugString()));
+  }
+}
+
+// ---- The copies ----
+
+void ReplicaOracle::OnServerGone(const std::string& server, uint64_t incarnation) {
+  uint64_t& gone = gone_[server];
+  gone = std::max(gone, incarnation);
+  for (auto it = reports_.begin(); it != reports_.end();) {
+    it = it->first.first == server ? reports_.erase(it) : std::next(it);
+  }
+}
+
+void ReplicaOracle::OnHeld(const std::string& server,
+                           const std::vector<v1::PartitionReport>& reports) {
+  for (auto it = reports_.lower_bound({server, 0});
+       it != reports_.end() && it->first.first == server;) {
+    const bool is_held =
+        std::any_of(reports.begin(), reports.end(), [&it](const v1::PartitionReport& report) {
+          return report.partition() == it->first.second;
+        });
+    it = is_held ? std::next(it) : reports_.erase(it);
+  }
+}
+
+void ReplicaOracle::CheckState(const std::string& server, const v1::PartitionReport& report,
+                               Known* known) {
+  const auto [state, is_first] = known->states.emplace(report.version(), State{report, server});
+  if (is_first || IsSameState(state->second.report, report)) return;
+  verdict_->Fail(absl::StrCat("partition ", report.partition(), " is two things at one version: ",
+                              ShowState(state->second.report), " on ", state->second.server,
+                              " and ", ShowState(report), " on ", server));
+}
+
+void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionReport& report,
+                             const ShardSet& applied) {
+  Known& known = known_[report.partition()];
+  v1::PartitionReport& before = reports_[{server, report.partition()}];
+  const bool is_same_copy = before.replica() == report.replica();
+  if (is_same_copy && report.version() < before.version()) {
+    verdict_->Fail(absl::StrCat("replica ", report.replica(), " of partition ", report.partition(),
+                                " on ", server, " went back from version ", before.version(),
+                                " to ", report.version()));
+  }
+  if (!is_same_copy || report.version() != before.version()) CheckState(server, report, &known);
+  before = report;
+  if (report.is_backup()) {
+    if (report.version() <= known.committed) return;
+    return verdict_->Fail(absl::StrCat("replica ", report.replica(), " of partition ",
+                                       report.partition(), " on ", server, " is at version ",
+                                       report.version(), "; no primary has committed more than ",
+                                       known.committed));
+  }
+  const std::pair<std::string, uint64_t> who(server, report.replica());
+  if (known.primary.emplace(report.term(), who).first->second != who) {
+    verdict_->Fail(absl::StrCat("partition ", report.partition(), " has two primaries of term ",
+                                report.term(), ": ", known.primary[report.term()].first, " and ",
+                                server));
+  }
+  for (const v1::BackupReport& backup : report.backups()) {
+    const bool is_denounced =
+        backup.state() == v1::BackupReport::LAGGING || backup.state() == v1::BackupReport::DIVERGED;
+    if (is_denounced) known.denounced[backup.replica()] = report.config();
+  }
+  if (report.version() <= known.committed) return;
+  known.committed = report.version();
+  if (!applied.Contains(known.acknowledged)) {
+    verdict_->Fail(absl::StrCat("partition ", report.partition(), " on ", server,
+                                " came to version ", report.version(),
+                                " without what was acknowledged: it has ", applied.Show(),
+                                ", acknowledged are ", known.acknowledged.Show()));
+  }
+  const auto placement = placements_.find(report.partition());
+  if (placement == placements_.end()) return;
+  CheckInSync(placement->second, known.committed, absl::StrCat(server, " has committed"));
+}
+
+// ---- What workers hear ----
+
+void ReplicaOracle::OnAnswer(const std::string& server, const v1::PartitionReport& report,
+                             const ShardSet& applied, bool is_read, const ShardSet& shards) {
+  Known& known = known_[report.partition()];
+  known.acknowledged.Insert(shards);
+  if (!is_read) return;
+  const std::string who =
+      absl::StrCat(server, ", primary of partition ", report.partition(), " in term ",
+                   report.term(), " at version ", report.version());
+  if (report.is_backup()) verdict_->Fail(absl::StrCat(who, ", answered as a backup"));
+  if (report.term() < known.read_term) {
+    verdict_->Fail(
+        absl::StrCat(who, ", answered a read after the primary of term ", known.read_term, " had"));
+  }
+  if (report.version() < known.read_version) {
+    verdict_->Fail(absl::StrCat(who, ", answered a read after version ", known.read_version,
+                                " had been seen"));
+  }
+  if (!applied.Contains(known.acknowledged)) {
+    verdict_->Fail(absl::StrCat(who, ", answered a read with data shards ", applied.Show(),
+                                "; acknowledged are ", known.acknowledged.Show()));
+  }
+  known.read_term = std::max(known.read_term, report.term());
+  known.read_version = std::max(known.read_version, report.version());
+}
+
+}  // namespace paceline::sim

@@ -1,0 +1,95 @@
+// Watches the copies of every partition, and says when replication breaks a promise.
+//
+// It shares no code with server/replica, server/partition or server/coordinator: it knows what the
+// coordinator said, what each copy reports after every event, and what was answered to workers.
+//
+// Units    Entry i of a partition's log makes version i.
+// Threads  One thread at a time.
+// Source   docs/protocol.md, "Replication"; docs/guarantees.md names the oracles.
+#ifndef PACELINE_TESTS_SIM_REPLICA_ORACLE_H_
+#define PACELINE_TESTS_SIM_REPLICA_ORACLE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/control.pb.h"
+#include "proto/parameter.pb.h"
+#include "tests/sim/shard_set.h"
+#include "tests/sim/verdict.h"
+
+namespace paceline::sim {
+
+class ReplicaOracle {
+ public:
+  explicit ReplicaOracle(Verdict* verdict) : verdict_(verdict) {}
+
+  // The coordinator says so, to whomever.
+  void OnPlacement(const v1::PartitionPlacement& placement);
+
+  // The process that was `incarnation` of `server` and all before it has died.
+  void OnServerGone(const std::string& server, uint64_t incarnation);
+
+  // `server` holds no copy of any other partition than these reports name.
+  void OnHeld(const std::string& server, const std::vector<v1::PartitionReport>& reports);
+  // What a copy on `server` is after an event there.
+  void OnReport(const std::string& server, const v1::PartitionReport& report,
+                const ShardSet& applied);
+
+  // The primary on `server`, whose report is `report` after the event, has answered a call OK.
+  // `shards` are acknowledged.
+  void OnAnswer(const std::string& server, const v1::PartitionReport& report,
+                const ShardSet& applied, bool is_read, const ShardSet& shards);
+
+  // The newest word on each partition.
+  const std::map<uint32_t, v1::PartitionPlacement>& placements() const { return placements_; }
+  // As last reported; null: this process has no such copy, or has not said so.
+  const v1::PartitionReport* ReportOf(const std::string& server, uint32_t partition) const;
+  // Not one of its processes that has died.
+  bool IsAlive(const v1::PartitionReplica& replica) const;
+  // Whether its primary has asked for it to be taken out of the set, and the coordinator may still
+  // come to believe it.
+  bool MayBeTakenOut(uint64_t replica, const v1::PartitionPlacement& placement) const;
+  uint64_t promotions() const { return promotions_; }
+
+ private:
+  struct State {
+    v1::PartitionReport report;  // Of the first copy that came to it.
+    std::string server;
+  };
+
+  // What is known of a partition, whoever holds it.
+  struct Known {
+    // The newest version that a primary has committed.
+    uint64_t committed = 0;
+    std::map<uint64_t, State> states;  // By version.
+    // Of each term.
+    std::map<uint64_t, std::pair<std::string, uint64_t>> primary;
+    // By replica id: where it is.
+    std::map<uint64_t, std::pair<std::string, uint64_t>> places;
+    // By replica id: the newest config under which its primary found it lagging or wrong.
+    std::map<uint64_t, uint64_t> denounced;
+    // Of reads answered so far: the newest term, and the largest version that one could see.
+    uint64_t read_term = 0;
+    uint64_t read_version = 0;
+    ShardSet acknowledged;
+  };
+
+  // `primary` says that all up to its version is committed: whoever may be promoted must have it.
+  void CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
+                   const std::string& why);
+  void CheckState(const std::string& server, const v1::PartitionReport& report, Known* known);
+
+  Verdict* const verdict_;
+  std::map<uint32_t, v1::PartitionPlacement> placements_;
+  std::map<uint32_t, Known> known_;
+  std::map<std::pair<std::string, uint32_t>, v1::PartitionReport> reports_;
+  std::map<std::string, uint64_t> gone_;
+  uint64_t promotions_ = 0;
+};
+
+}  // namespace paceline::sim
+
+#endif  // PACELINE_TESTS_SIM_REPLICA_ORACLE_H_

@@ -1,0 +1,18 @@
+// Everything that goes wrong in a run, and what the people who run the fleet do meanwhile.
+//
+// Threads  Pure functions.
+#ifndef PACELINE_TESTS_SIM_TROUBLE_H_
+#define PACELINE_TESTS_SIM_TROUBLE_H_
+
+#include "tests/sim/random.h"
+#include "tests/sim/scenario.h"
+
+namespace paceline::sim {
+
+// Fills in the links, the clocks, the faults and the orders of a scenario whose job and fleet are
+// drawn.
+void DrawTrouble(Random* random, Scenario* scenario);
+
+}  // namespace paceline::sim
+
+#endif  // PACELINE_TESTS_SIM_TROUBLE_H_
