@@ -23,6 +23,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "cli/data_head.h"
 #include "cli/fleet_call.h"
 #include "cli/local_fleet.h"
 #include "cli/render.h"
@@ -65,13 +66,44 @@ std::string OutputOf(const std::string& command) {
   return std::string(absl::StripAsciiWhitespace(text));
 }
 
-Finding CheckFile(const std::string& path) {
-  if (::access(path.c_str(), R_OK) == 0) return {Finding::kGood, "data", path, ""};
+// Of a data file of which `status` says that it will not do.
+Finding BadData(const std::string& path, const absl::Status& status) {
+  const std::string seen(status.message());
+  if (absl::IsInvalidArgument(status)) {
+    return {Finding::kBad, "data", seen,
+            "a worker will refuse it: correct data.format or the file"};
+  }
   std::string advice = "correct the path in the spec; paths are relative to the spec's own folder";
   if (absl::StrContains(path, "fashion-mnist")) {
     advice += ". Fashion-MNIST is Debian's package dataset-fashion-mnist";
   }
-  return {Finding::kBad, "data", absl::StrCat(path, ": ", std::strerror(errno)), advice};
+  return {Finding::kBad, "data", seen, advice};
+}
+
+void CheckIdxFiles(const v1::DataFiles& files, std::vector<Finding>* findings) {
+  std::vector<std::vector<uint64_t>> shapes;
+  for (const std::string& path : {files.images(), files.labels()}) {
+    const auto shape = ReadIdxShape(path);
+    if (shape.ok()) {
+      shapes.push_back(*shape);
+      const std::string seen = absl::StrCat(path, ": ", absl::StrJoin(*shape, " x "));
+      findings->push_back({Finding::kGood, "data", seen, ""});
+    } else {
+      findings->push_back(BadData(path, shape.status()));
+    }
+  }
+  if (shapes.size() < 2) return;
+  const absl::Status pair = CheckIdxPair(shapes[0], shapes[1], files);
+  if (!pair.ok()) findings->push_back(BadData(files.images(), pair));
+}
+
+void CheckFiles(v1::DataSpec::Format format, const v1::DataFiles& files,
+                std::vector<Finding>* findings) {
+  if (format == v1::DataSpec::IDX) return CheckIdxFiles(files, findings);
+  const auto seen = format == v1::DataSpec::CSV ? DescribeCsv(files) : DescribeLibsvm(files);
+  findings->push_back(
+      seen.ok() ? Finding{Finding::kGood, "data", absl::StrCat(files.path(), ": ", *seen), ""}
+                : BadData(files.path(), seen.status()));
 }
 
 const char* LevelName(Finding::Level level) {
@@ -132,7 +164,7 @@ Finding CheckCpu() {
   if (__builtin_cpu_supports("avx2")) features.push_back("AVX2");
   if (__builtin_cpu_supports("avx512f")) features.push_back("AVX-512");
   const std::string seen =
-      absl::StrCat(std::thread::hardware_concurrency(), " cores, ",
+      absl::StrCat(Counted(std::thread::hardware_concurrency(), "core"), ", ",
                    features.empty() ? "neither AVX2 nor AVX-512" : absl::StrJoin(features, ", "));
   if (features.empty()) {
     return {Finding::kNote, "cpu", seen, "training works, at a fraction of the speed"};
@@ -163,7 +195,7 @@ Finding CheckGpu() {
     return {Finding::kNote, "gpu", "a driver, but no usable device",
             "see nvidia-smi; workers compute on the CPU"};
   }
-  return {Finding::kGood, "gpu", absl::StrCat(count, " CUDA devices"), ""};
+  return {Finding::kGood, "gpu", Counted(count, "CUDA device"), ""};
 }
 
 Finding CheckLoopback() {
@@ -189,17 +221,24 @@ Finding CheckPort(int port) {
           absl::StrCat("see who has it: ss -ltnp 'sport = :", port, "'")};
 }
 
+Finding CheckDefaultPort(int port) {
+  const int error = BindLoopback(port);
+  if (error == 0) return {Finding::kGood, "port", absl::StrCat(port, " is free"), ""};
+  return {Finding::kNote, "port",
+          absl::StrCat(port, ", a server's default: ", std::strerror(error)),
+          absl::StrCat("does a fleet of this machine have it? ss -ltnp 'sport = :", port,
+                       "'; else give servers another one with --listen")};
+}
+
 std::vector<Finding> CheckSpec(const std::string& path) {
   const auto spec = LoadSpec(path, {});
   if (!spec.ok()) {
     return {{Finding::kBad, "spec", std::string(spec.status().message()), "see docs/spec.md"}};
   }
   std::vector<Finding> findings = {{Finding::kGood, "spec", path, ""}};
-  for (const v1::DataFiles* files : {&spec->data().train(), &spec->data().eval()}) {
-    for (const std::string& file : {files->images(), files->labels(), files->path()}) {
-      if (!file.empty()) findings.push_back(CheckFile(file));
-    }
-  }
+  const v1::DataSpec& source = spec->data();
+  if (source.has_train()) CheckFiles(source.format(), source.train(), &findings);
+  if (source.has_eval()) CheckFiles(source.format(), source.eval(), &findings);
   return findings;
 }
 
@@ -218,8 +257,8 @@ std::vector<Finding> CheckFleet(const std::string& address) {
   } else {
     findings.push_back({Finding::kGood, "fleet", absl::StrCat(address, " answers"), ""});
   }
-  const std::string seen =
-      absl::StrCat(fleet->servers_size(), " servers, ", fleet->workers_size(), " workers");
+  const std::string seen = absl::StrCat(Counted(fleet->servers_size(), "server"), ", ",
+                                        Counted(fleet->workers_size(), "worker"));
   const bool complete = fleet->servers_size() > 0 && fleet->workers_size() > 0;
   findings.push_back({complete ? Finding::kGood : Finding::kNote, "fleet", seen,
                       complete ? "" : "a job needs at least one of each"});

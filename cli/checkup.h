@@ -9,6 +9,8 @@
 
 namespace paceline::cli {
 
+constexpr int kDefaultPort = 50051;  // Of paceline-server --listen.
+
 struct Finding {
   enum Level { kGood, kNote, kBad };
   Level level = kGood;
@@ -34,7 +36,9 @@ Finding CheckLoopback();
 Finding CheckOpenFiles();
 // `port` of this machine is free for a server.
 Finding CheckPort(int port);
-// The spec parses, and the files it names can be read.
+// The same of the port that a server takes by itself: not bad, as a fleet may have it.
+Finding CheckDefaultPort(int port = kDefaultPort);
+// The spec parses, and the files it names begin as its format does.
 std::vector<Finding> CheckSpec(const std::string& path);
 // A coordinator answers at `address`, of this release, with servers and workers.
 std::vector<Finding> CheckFleet(const std::string& address);

@@ -113,7 +113,7 @@ TEST_CASE("each file of a spec is a finding; one that is missing says what to do
   REQUIRE(findings.size() == 3);
   CHECK(findings[0].level == Finding::kGood);
   CHECK(findings[1].level == Finding::kGood);
-  CHECK(findings[1].seen == (folder / "train.csv").string());
+  CHECK(findings[1].seen == (folder / "train.csv").string() + ": 2 columns and no header");
   CHECK(findings[2].level == Finding::kBad);
   CHECK(findings[2].seen == (folder / "eval.csv").string() + ": No such file or directory");
   CHECK(findings[2].advice ==
@@ -134,6 +134,60 @@ TEST_CASE("missing Fashion-MNIST files name the package that has them") {
   CHECK(findings[1].advice ==
         "correct the path in the spec; paths are relative to the spec's own folder. "
         "Fashion-MNIST is Debian's package dataset-fashion-mnist");
+}
+
+TEST_CASE("a file that is there, but not of the spec's format, is bad") {
+  const fs::path folder = Folder("format");
+  std::ofstream(folder / "train.csv") << "1,2\n";
+  std::ofstream(folder / "idx.yaml")
+      << "name: n\n"
+         "data: {format: idx, train: {images: train.csv, labels: train.csv}}\n"
+         "model: {layers: [{linear: 1}], loss: mse}\n";
+  std::ofstream(folder / "libsvm.yaml") << "name: n\n"
+                                           "data: {format: libsvm, train: {path: train.csv}}\n"
+                                           "model: {layers: [{linear: 1}], loss: mse}\n";
+
+  for (const char* spec : {"idx.yaml", "libsvm.yaml"}) {
+    const std::vector<Finding> findings = CheckSpec((folder / spec).string());
+    REQUIRE(findings.size() >= 2);
+    CHECK(findings[1].level == Finding::kBad);
+    CHECK(findings[1].advice == "a worker will refuse it: correct data.format or the file");
+  }
+}
+
+TEST_CASE("as many labels as images, or the pair is bad") {
+  const fs::path folder = Folder("pair");
+  const std::string head("\0\0\x08\x02\0\0\0\x02\0\0\0\x01", 12);
+  std::ofstream(folder / "images") << head << "ab";
+  std::ofstream(folder / "labels") << std::string(
+      "\0\0\x08\x01\0\0\0\x03"
+      "abc",
+      11);
+  std::ofstream(folder / "job.yaml")
+      << "name: n\n"
+         "data: {format: idx, train: {images: images, labels: labels}}\n"
+         "model: {layers: [{linear: 1}], loss: mse}\n";
+
+  const std::vector<Finding> findings = CheckSpec((folder / "job.yaml").string());
+
+  REQUIRE(findings.size() == 4);
+  CHECK(findings[1].seen == (folder / "images").string() + ": 2 x 1");
+  CHECK(findings[2].seen == (folder / "labels").string() + ": 3");
+  CHECK(findings[3].level == Finding::kBad);
+  CHECK(findings[3].seen == (folder / "images").string() + ": has 2 images, but " +
+                                (folder / "labels").string() + " has 3 labels");
+}
+
+TEST_CASE("a server's own port is looked at, too; that it is taken is not bad") {
+  const Listener listener;
+  const std::string port = std::to_string(listener.port());
+
+  const Finding finding = CheckDefaultPort(listener.port());
+
+  CHECK(finding.level == Finding::kNote);
+  CHECK(finding.seen == port + ", a server's default: Address already in use");
+  CHECK(finding.advice == "does a fleet of this machine have it? ss -ltnp 'sport = :" + port +
+                              "'; else give servers another one with --listen");
 }
 
 TEST_CASE("a spec that cannot be read is one bad finding") {

@@ -29,6 +29,7 @@ int Doctor(const DoctorFlags& flags) {
                                    CheckGpu(),
                                    CheckLoopback(),
                                    CheckOpenFiles()};
+  if (flags.ports.empty()) findings.push_back(CheckDefaultPort());
   for (const int port : flags.ports) findings.push_back(CheckPort(port));
   if (!flags.spec.empty()) Append(&findings, CheckSpec(flags.spec));
   if (!flags.fleet.empty()) Append(&findings, CheckFleet(flags.fleet));
@@ -45,10 +46,12 @@ void AddDoctor(CLI::App& app, int* exit_code) {
   CLI::App* command =
       app.add_subcommand("doctor", "check this machine, a spec's files, a fleet; says what to do");
   command->add_option("spec", flags->spec,
-                      "also check that this spec parses and its files are there");
+                      "also check that this spec parses and that its files begin as they should");
   command->add_option("--fleet", flags->fleet, "also check the fleet at host:port")
       ->check(AddressError);
-  command->add_option("--port", flags->ports, "also check that this port is free; may be repeated")
+  command
+      ->add_option("--port", flags->ports,
+                   "check that this port is free, not the default 50051; may be repeated")
       ->check(CLI::Range(1, 65535))
       ->expected(1)
       ->allow_extra_args(false)

@@ -13,7 +13,8 @@ enum ExitCode {
   kUnreachable = 3,    // The fleet does not answer.
   kJobCancelled = 4,   // The job ended CANCELLED.
   kLocalFleet = 5,     // A program of the private fleet could not be started, or died.
-  kUnhealthy = 6,      // `doctor` found something that will not work.
+  kUnhealthy = 6,      // `doctor` found what will not work, or a checkpoint is damaged or
+                       // could not be written.
   kTimedOut = 7,       // `wait --timeout` is over and the job is not.
   kInternal = 70,      // Something that should not happen.
   kInterrupted = 130,  // Ctrl-C or SIGTERM.
@@ -31,6 +32,8 @@ inline ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnimplemented:
       return kUsage;
+    case absl::StatusCode::kDataLoss:
+      return kUnhealthy;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return kUnreachable;

@@ -15,7 +15,7 @@ TEST_CASE("an error's exit code says whose it is: the user's, the fleet's or our
   CHECK(ExitCodeOf(absl::UnavailableError("connection refused")) == 3);
   CHECK(ExitCodeOf(absl::DeadlineExceededError("10 s")) == 3);
   CHECK(ExitCodeOf(absl::InternalError("?")) == 70);
-  CHECK(ExitCodeOf(absl::DataLossError("?")) == 70);
+  CHECK(ExitCodeOf(absl::DataLossError("chunk is damaged")) == 6);
 }
 
 }  // namespace

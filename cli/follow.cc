@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "cli/render.h"
 #include "common/base/status_macros.h"
 
@@ -70,10 +71,37 @@ absl::StatusOr<v1::JobStatus> FollowJob(const FollowCalls& calls, const std::str
       events.StartAgain();
     }
     if (now >= options.deadline) {
-      return absl::DeadlineExceededError(absl::StrCat("job ", job, " has not ended"));
+      const std::string unknown =
+          status.ok() ? "" : absl::StrCat(", as far as is known: ", status.status().message());
+      return absl::DeadlineExceededError(absl::StrCat("job ", job, " has not ended", unknown));
     }
     calls.sleep(std::min(options.interval, options.deadline - now));
   }
+}
+
+absl::StatusOr<v1::CheckpointStatus> FollowCheckpoint(const FollowCalls& calls,
+                                                      const std::string& job, uint64_t id,
+                                                      const FollowOptions& options) {
+  absl::optional<absl::StatusOr<v1::CheckpointStatus>> found;
+  FollowOptions watch = options;
+  watch.on_status = [&](const v1::JobStatus& status) {
+    options.on_status(status);
+    for (const v1::CheckpointStatus& checkpoint : status.checkpoints()) {
+      if (checkpoint.id() != id) continue;
+      if (checkpoint.state() != v1::CheckpointStatus::WRITING) found = checkpoint;
+      return;
+    }
+    // Ascending: either it is not there yet, or the list begins behind it.
+    if (status.checkpoints().empty() || status.checkpoints(0).id() < id) return;
+    found = absl::NotFoundError(
+        absl::StrCat("the status of ", job, " no longer tells of checkpoint ", id));
+  };
+  watch.check = [&] { return found ? absl::CancelledError("found") : options.check(); };
+  const auto ended = FollowJob(calls, job, watch);
+  if (found) return *found;
+  if (!ended.ok()) return ended.status();
+  return absl::FailedPreconditionError(absl::StrCat(
+      job, " is ", StateName(ended->state()), "; checkpoint ", id, " was not written before"));
 }
 
 }  // namespace paceline::cli

@@ -7,6 +7,7 @@
 #ifndef PACELINE_CLI_FOLLOW_H_
 #define PACELINE_CLI_FOLLOW_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -36,6 +37,12 @@ struct FollowOptions {
   // Asked every interval; a status that is not OK ends the watch with it.
   std::function<absl::Status()> check = [] { return absl::OkStatus(); };
 };
+
+// Checkpoint `id` of the job, once it is whole or has failed. FAILED_PRECONDITION: the job has
+// ended before. NOT_FOUND: no such job, or its status no longer tells of the checkpoint.
+absl::StatusOr<v1::CheckpointStatus> FollowCheckpoint(const FollowCalls& calls,
+                                                      const std::string& job, uint64_t id,
+                                                      const FollowOptions& options);
 
 // The job as it ended.
 absl::StatusOr<v1::JobStatus> FollowJob(const FollowCalls& calls, const std::string& job,

@@ -141,6 +141,18 @@ TEST_CASE("at the deadline the watch ends, to the moment") {
   CHECK(fleet.now == options.deadline);
 }
 
+TEST_CASE("at the deadline it is told if the coordinator was silent") {
+  FakeFleet fleet;
+  fleet.script = {absl::UnavailableError("connection refused")};
+  FollowOptions options;
+  options.deadline = absl::UnixEpoch() + absl::Seconds(3);
+
+  const auto job = FollowJob(fleet.Calls(), "j-1", options);
+
+  CHECK(absl::IsDeadlineExceeded(job.status()));
+  CHECK(job.status().message() == "job j-1 has not ended, as far as is known: connection refused");
+}
+
 TEST_CASE("the watch ends with what the caller's check says") {
   FakeFleet fleet;
   fleet.script = {Job(v1::RUNNING)};
@@ -153,6 +165,50 @@ TEST_CASE("the watch ends with what the caller's check says") {
 
   CHECK(absl::IsCancelled(job.status()));
   CHECK(fleet.describes == 2);
+}
+
+v1::JobStatus WithCheckpoint(uint64_t id, v1::CheckpointStatus::State state) {
+  v1::JobStatus job = Job(v1::RUNNING);
+  job.add_checkpoints()->set_id(id);
+  job.mutable_checkpoints(0)->set_state(state);
+  return job;
+}
+
+TEST_CASE("a checkpoint is followed until it is whole or has failed") {
+  for (const auto state : {v1::CheckpointStatus::WHOLE, v1::CheckpointStatus::FAILED}) {
+    FakeFleet fleet;
+    fleet.script = {Job(v1::RUNNING), WithCheckpoint(6, v1::CheckpointStatus::WHOLE),
+                    absl::UnavailableError("restarting"),
+                    WithCheckpoint(7, v1::CheckpointStatus::WRITING), WithCheckpoint(7, state)};
+
+    const auto checkpoint = FollowCheckpoint(fleet.Calls(), "j-1", 7, {});
+
+    REQUIRE(checkpoint.ok());
+    CHECK(checkpoint->id() == 7);
+    CHECK(checkpoint->state() == state);
+    CHECK(fleet.describes == 5);
+  }
+}
+
+TEST_CASE("a checkpoint that will not be written, or is no longer told of, is an error") {
+  FakeFleet ended;
+  ended.script = {WithCheckpoint(7, v1::CheckpointStatus::WRITING), Job(v1::CANCELLED)};
+  const absl::Status status = FollowCheckpoint(ended.Calls(), "j-1", 7, {}).status();
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK(status.message() == "j-1 is cancelled; checkpoint 7 was not written before");
+
+  FakeFleet behind;
+  behind.script = {WithCheckpoint(8, v1::CheckpointStatus::WRITING)};
+  CHECK(absl::IsNotFound(FollowCheckpoint(behind.Calls(), "j-1", 7, {}).status()));
+}
+
+TEST_CASE("a checkpoint that is whole when its job ends is told") {
+  FakeFleet fleet;
+  v1::JobStatus job = WithCheckpoint(7, v1::CheckpointStatus::WHOLE);
+  job.set_state(v1::FINISHED);
+  fleet.script = {job};
+
+  CHECK(FollowCheckpoint(fleet.Calls(), "j-1", 7, {}).ok());
 }
 
 }  // namespace

@@ -1,26 +1,25 @@
 // paceline submit, status, list, wait, cancel, mode: a job on a running fleet.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "cli/command.h"
 #include "cli/fleet_call.h"
-#include "cli/follow.h"
-#include "cli/progress.h"
 #include "cli/render.h"
-#include "cli/result.h"
 #include "cli/spec_file.h"
+#include "cli/submission.h"
 #include "client/control_client.h"
-#include "common/base/version.h"
 #include "common/job/job_spec.h"
 
 namespace paceline::cli {
 namespace {
+
+// The newest that status --json has; a job of 20,000 epochs has as many of them.
+constexpr int kEvaluationsPrinted = 100;
 
 struct JobFlags {
   FleetFlags fleet;
@@ -28,6 +27,7 @@ struct JobFlags {
   std::string spec;
   std::vector<std::string> overrides;
   std::string submission_id;
+  std::string restore;
   bool wait = false;
   double timeout_s = 0;
   std::string reason = "by request";
@@ -43,69 +43,42 @@ void Print(bool json, const google::protobuf::Message& message, const std::strin
   }
 }
 
-int Wait(ControlClient* control, const JobFlags& flags) {
-  Progress progress(stderr, [] { return TerminalColumns(stderr); });
-  FollowOptions follow;
-  if (flags.timeout_s > 0) follow.deadline = absl::Now() + absl::Seconds(flags.timeout_s);
-  follow.on_status = [&](const v1::JobStatus& job) { progress.Show(job, absl::Now()); };
-  const auto job = FollowJob(CallsOf(control), flags.job, follow);
-  progress.Finish();
-  if (job.ok()) return PrintResult(stdout, *job, flags.fleet.json, "");
-  const int code = Fail(job.status());
-  return absl::IsDeadlineExceeded(job.status()) ? kTimedOut : code;
-}
-
-// A spec means what this program's release says it means.
-absl::Status CheckRelease(ControlClient* control) {
-  const auto fleet = control->DescribeFleet({}, kCallTimeout);
-  if (!fleet.ok()) return fleet.status();
-  if (fleet->release() == kRelease) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the fleet runs release ", fleet->release(), ", this program is release ", kRelease));
-}
-
-int Submit(JobFlags flags) {
+int Submit(const JobFlags& flags) {
   const auto spec = LoadSpec(flags.spec, flags.overrides);
   if (!spec.ok()) return Fail(spec.status());
-  ControlClient control(flags.fleet.fleet);
-  const absl::Status same_release = CheckRelease(&control);
-  if (!same_release.ok()) return Fail(same_release);
   v1::SubmitJobRequest request;
   *request.mutable_spec() = *spec;
-  request.set_submission_id(!flags.submission_id.empty()
-                                ? flags.submission_id
-                                : absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now())));
-  const auto reply = control.SubmitJob(request, kCallTimeout);
-  if (!reply.ok()) return Fail(reply.status());
-  if (flags.wait) {
-    std::fprintf(stderr, "submitted %s\n", reply->job().c_str());
-    flags.job = reply->job();
-    return Wait(&control, flags);
+  if (!flags.restore.empty()) {
+    const absl::Status restored = RestoreInto(flags.restore, &request);
+    if (!restored.ok()) return Fail(restored);
   }
-  Print(flags.fleet.json, *reply, reply->job() + "\n");
-  return kOk;
+  ControlClient control(flags.fleet.fleet);
+  return SubmitAndPrint(&control, std::move(request),
+                        {flags.fleet, flags.submission_id, flags.wait});
 }
 
 int Status(const JobFlags& flags) {
   ControlClient control(flags.fleet.fleet);
   if (flags.job.empty()) {
     const auto fleet = control.DescribeFleet({}, kCallTimeout);
-    if (!fleet.ok()) return Fail(fleet.status());
+    if (!fleet.ok()) return FailCall(fleet.status(), flags.fleet.fleet);
     Print(flags.fleet.json, *fleet, FleetText(*fleet));
     return kOk;
   }
   v1::DescribeJobRequest request;
   request.set_job(flags.job);
-  const auto job = control.DescribeJob(request, kCallTimeout);
-  if (!job.ok()) return Fail(job.status());
-  Print(flags.fleet.json, *job, JobText(*job));
+  auto job = control.DescribeJob(request, kCallTimeout);
+  if (!job.ok()) return FailCall(job.status(), flags.fleet.fleet);
+  KeepEvaluations(kEvaluationsPrinted, &*job);
+  Print(flags.fleet.json, *job,
+        JobText(*job, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch())));
   return kOk;
 }
 
 int List(const JobFlags& flags) {
   ControlClient control(flags.fleet.fleet);
   const auto jobs = control.ListJobs({}, kCallTimeout);
-  if (!jobs.ok()) return Fail(jobs.status());
+  if (!jobs.ok()) return FailCall(jobs.status(), flags.fleet.fleet);
   Print(flags.fleet.json, *jobs, JobListText(*jobs));
   return kOk;
 }
@@ -116,7 +89,7 @@ int Cancel(const JobFlags& flags) {
   request.set_job(flags.job);
   request.set_reason(flags.reason);
   const auto reply = control.CancelJob(request, kCallTimeout);
-  if (!reply.ok()) return Fail(reply.status());
+  if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
   Print(flags.fleet.json, *reply, absl::StrCat(flags.job, " is ", StateName(reply->state()), "\n"));
   return kOk;
 }
@@ -130,7 +103,9 @@ constexpr char kAnyJob[] =
 absl::StatusOr<v1::ConsistencySpec> ParseConsistency(const std::string& mode) {
   const auto spec = ParseJobSpec(kAnyJob, "mode", {absl::StrCat("consistency=", mode)});
   if (spec.ok()) return spec->consistency();
-  return absl::InvalidArgumentError(absl::StripPrefix(spec.status().message(), "--set "));
+  // It was no override that the user wrote.
+  absl::string_view message = absl::StripPrefix(spec.status().message(), "--set ");
+  return absl::InvalidArgumentError(absl::StripPrefix(message, "consistency: "));
 }
 
 int Mode(const JobFlags& flags) {
@@ -141,7 +116,7 @@ int Mode(const JobFlags& flags) {
   request.set_job(flags.job);
   *request.mutable_consistency() = *consistency;
   const auto reply = control.SetConsistency(request, kCallTimeout);
-  if (!reply.ok()) return Fail(reply.status());
+  if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
   Print(flags.fleet.json, *reply,
         absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
                      reply->segment(), ", once the work granted so far is applied\n"));
@@ -169,8 +144,10 @@ void AddSubmit(CLI::App& app, int* exit_code) {
   command->add_flag("--wait", flags->wait, "then wait until it has ended");
   command->add_option("--submission-id", flags->submission_id,
                       "submitting twice with the same one makes one job");
+  AddRestoreFlag(*command, &flags->restore);
   command->footer(R"(Examples
   paceline submit job.yaml --fleet 10.0.0.5:50051
+  paceline submit job.yaml --restore /shared/checkpoints/fashion-mlp-1:12
   paceline submit job.yaml --set train.epochs=20 --wait --json)");
   command->callback([flags, exit_code] { *exit_code = Submit(*flags); });
 }
@@ -209,7 +186,7 @@ void AddWait(CLI::App& app, int* exit_code) {
   paceline wait fashion-mnist-1 --json > summary.json)");
   command->callback([flags, exit_code] {
     ControlClient control(flags->fleet.fleet);
-    *exit_code = Wait(&control, *flags);
+    *exit_code = WaitAndPrint(&control, flags->job, flags->fleet, flags->timeout_s);
   });
 }
 

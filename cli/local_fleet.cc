@@ -89,12 +89,14 @@ absl::Status LocalFleet::StartMember(const std::string& name, bool is_server,
   return absl::OkStatus();
 }
 
-absl::Status LocalFleet::AwaitCoordinator(const std::string& port_file) {
+absl::Status LocalFleet::AwaitCoordinator(const LocalFleetOptions& options,
+                                          const std::string& port_file) {
   Member& first = members_.front();
   const absl::Time end = absl::Now() + kStartTimeout;
   while (true) {
     coordinator_ = std::string(absl::StripAsciiWhitespace(Contents(port_file)));
     if (!coordinator_.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(options.check());
     if (const auto ended = first.process->Ended(); ended.has_value()) {
       return absl::InternalError(
           absl::StrCat("server-0 ended at once (", *ended, "):\n", LastLines(first.log, 10)));
@@ -121,7 +123,7 @@ absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(const LocalFleetOp
       "server-0", true,
       {server, "--id=server-0", "--listen=127.0.0.1:0", "--port-file=" + port_file,
        "--store=sqlite:" + (directory / "coordinator.db").string()}));
-  RETURN_IF_ERROR(fleet->AwaitCoordinator(port_file));
+  RETURN_IF_ERROR(fleet->AwaitCoordinator(options, port_file));
 
   for (int i = 1; i < options.servers; ++i) {
     RETURN_IF_ERROR(
@@ -162,9 +164,14 @@ std::vector<std::string> LocalFleet::Casualties() {
   return lines;
 }
 
-bool LocalFleet::lost_server() const {
-  return std::any_of(members_.begin(), members_.end(),
-                     [](const Member& m) { return m.is_server && m.reported; });
+int LocalFleet::lost_servers() const {
+  return static_cast<int>(
+      std::count_if(members_.begin(), members_.end(),
+                    [](const Member& m) { return m.is_server && m.reported; }));
+}
+
+bool LocalFleet::lost_coordinator() const {
+  return !members_.empty() && members_.front().reported;
 }
 
 bool LocalFleet::lost_all_workers() const {

@@ -1,11 +1,12 @@
 // A private fleet on this machine: servers and workers as processes, on loopback, for one job.
 //
 // Errors   NotFound: a program is not where it should be. Internal: one died at once; the message
-//          has the end of its log.
+//          has the end of its log. Whatever LocalFleetOptions::check says.
 // Threads  As Process.
 #ifndef PACELINE_CLI_LOCAL_FLEET_H_
 #define PACELINE_CLI_LOCAL_FLEET_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct LocalFleetOptions {
   std::string programs;
   // Further flags of every worker.
   std::vector<std::string> worker_flags;  // As FlagsOf takes them.
+  // Asked while the coordinator is waited for; a status that is not OK ends Start with it.
+  std::function<absl::Status()> check = [] { return absl::OkStatus(); };
 };
 
 class LocalFleet {
@@ -45,8 +48,9 @@ class LocalFleet {
   // 9); see <log>".
   std::vector<std::string> Casualties();
 
-  // Whether a server is among the casualties so far.
-  bool lost_server() const;
+  // Servers among the casualties so far, and whether the one that coordinates is.
+  int lost_servers() const;
+  bool lost_coordinator() const;
 
   // Whether every worker is.
   bool lost_all_workers() const;
@@ -64,7 +68,7 @@ class LocalFleet {
 
   absl::Status StartMember(const std::string& name, bool is_server,
                            const std::vector<std::string>& arguments);
-  absl::Status AwaitCoordinator(const std::string& port_file);
+  absl::Status AwaitCoordinator(const LocalFleetOptions& options, const std::string& port_file);
 
   std::string directory_;
   std::string coordinator_;

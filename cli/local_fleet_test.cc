@@ -98,7 +98,7 @@ TEST_CASE("the fleet's coordinator is what server-0 wrote into its port file") {
   REQUIRE(fleet.ok());
   CHECK((*fleet)->coordinator() == "127.0.0.1:7");
   CHECK((*fleet)->Casualties().empty());
-  CHECK_FALSE((*fleet)->lost_server());
+  CHECK((*fleet)->lost_servers() == 0);
   CHECK_FALSE((*fleet)->lost_all_workers());
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("each process that ends by itself is told once, with its log") {
   CHECK(std::count(lines.begin(), lines.end(), "worker-1 ended (exit status 4); see " + log) == 1);
   CHECK((*fleet)->Casualties().empty());
   CHECK((*fleet)->lost_all_workers());
-  CHECK_FALSE((*fleet)->lost_server());
+  CHECK((*fleet)->lost_servers() == 0);
 }
 
 TEST_CASE("a server that ends at once is an error with the end of its log") {
@@ -141,6 +141,19 @@ TEST_CASE("a server that ends at once is an error with the end of its log") {
 
   CHECK(absl::IsInternal(fleet.status()));
   CHECK(fleet.status().message() == "server-0 ended at once (exit status 1):\nerror: no room");
+}
+
+TEST_CASE("a start that nobody waits for any more ends, and its processes with it") {
+  const fs::path folder = Folder("given-up");
+  MakeProgram(folder / "paceline-server", "exec sleep 600");
+  MakeProgram(folder / "paceline-worker", "exec sleep 600");
+  LocalFleetOptions options = Options(folder);
+  options.check = [] { return absl::CancelledError("enough"); };
+
+  const auto fleet = LocalFleet::Start(options);
+
+  CHECK(absl::IsCancelled(fleet.status()));
+  CHECK(fleet.status().message() == "enough");
 }
 
 TEST_CASE("without its programs no fleet is begun") {

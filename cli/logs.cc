@@ -27,7 +27,7 @@ int Logs(const LogsFlags& flags) {
   request.set_job(flags.job);
   while (!Interrupted()) {
     const auto reply = control.ListEvents(request, kCallTimeout);
-    if (!reply.ok()) return Fail(reply.status());
+    if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
     for (const v1::Event& event : reply->events()) {
       request.set_after(event.sequence());
       std::printf("%s\n", flags.fleet.json ? MessageJson(event).c_str() : EventLine(event).c_str());

@@ -36,17 +36,19 @@ std::string ProgressLine(const v1::JobStatus& job, int bar_width) {
   }
   // Bare parameters: the programs that push know how much there is to do.
   if (job.samples_total() == 0) {
-    return absl::StrFormat("%s  version %d  %d workers", StateName(job.state()), job.version(),
-                           job.roster().members_size());
+    return absl::StrFormat("%s  version %d  %s", StateName(job.state()), job.version(),
+                           Counted(job.roster().members_size(), "worker"));
   }
   const double total = static_cast<double>(job.samples_total());
   const double done = std::min(1.0, static_cast<double>(job.samples()) / total);
   const uint32_t epochs = job.spec().train().epochs();
-  std::string line = absl::StrFormat("[%s] %3d%%  epoch %d/%d  loss %.4f", Bar(done, bar_width),
-                                     static_cast<int>(done * 100),
-                                     std::min(job.epoch() + 1, epochs), epochs, job.recent_loss());
-  const bool classifies = job.spec().model().loss() != v1::ModelSpec::MSE;
-  if (classifies) absl::StrAppendFormat(&line, "  acc %.2f%%", 100 * job.epoch_accuracy());
+  std::string line =
+      absl::StrFormat("[%s] %3d%%  epoch %d/%d", Bar(done, bar_width), static_cast<int>(done * 100),
+                      std::min(job.epoch() + 1, epochs), epochs);
+  if (HasTrained(job)) {
+    absl::StrAppendFormat(&line, "  loss %.4f", job.recent_loss());
+    if (Classifies(job)) absl::StrAppendFormat(&line, "  acc %.2f%%", 100 * job.epoch_accuracy());
+  }
   absl::StrAppendFormat(&line, "  %.0f samples/s", job.samples_per_s());
   if (job.samples_per_s() > 0 && job.samples() < job.samples_total()) {
     const double left = static_cast<double>(job.samples_total() - job.samples());

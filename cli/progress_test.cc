@@ -56,6 +56,15 @@ TEST_CASE("the progress line of a regression has no accuracy") {
         "[=====>    ]  50%  epoch 3/5  loss 0.3120  100 samples/s  5.0 s left");
 }
 
+TEST_CASE("before the first sample there is no loss and no accuracy to tell") {
+  v1::JobStatus job = Running();
+  job.set_epoch(0);
+  job.set_samples(0);
+  job.set_samples_per_s(0);
+
+  CHECK(ProgressLine(job, 4) == "[>   ]   0%  epoch 1/5  0 samples/s");
+}
+
 TEST_CASE("at the end the bar is full, the epoch is the last and nothing is left") {
   v1::JobStatus job = Running();
   job.set_state(v1::EVALUATING);

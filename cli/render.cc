@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 
 namespace paceline::cli {
@@ -43,8 +45,48 @@ std::string BucketName(size_t bucket) {
 
 std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
 
+// "failed: no such file"; once only where the reason begins with the state ("cancelled: by
+// request").
 std::string StateAndReason(const v1::JobStatus& job) {
-  return absl::StrCat(StateName(job.state()), job.reason().empty() ? "" : ": ", job.reason());
+  const std::string state = StateName(job.state());
+  if (absl::StartsWith(job.reason(), state)) return job.reason();
+  return absl::StrCat(state, job.reason().empty() ? "" : ": ", job.reason());
+}
+
+// The reason beside a column that has the state.
+std::string BareReason(const v1::JobStatus& job) {
+  return std::string(absl::StripPrefix(job.reason(), StateName(job.state()) + ": "));
+}
+
+std::string LossText(const v1::JobStatus& job, double loss) {
+  return HasTrained(job) ? absl::StrFormat("%.4f", loss) : "-";
+}
+
+Json LossJson(const v1::JobStatus& job, double loss) {
+  return HasTrained(job) ? Number(loss) : Json(nullptr);
+}
+
+Json AccuracyJson(const v1::JobStatus& job) {
+  return HasTrained(job) && Classifies(job) ? Number(job.epoch_accuracy()) : Json(nullptr);
+}
+
+Json EvaluationJson(const v1::Evaluation& evaluation) {
+  Json json = Json::object();
+  json["epoch"] = evaluation.epoch();
+  json["loss"] = Number(evaluation.loss());
+  json["accuracy"] = evaluation.has_accuracy() ? Number(evaluation.accuracy()) : Json(nullptr);
+  json["final"] = evaluation.final();
+  return json;
+}
+
+// The index of the smallest loss, the first of equals; -1 if none is finite.
+int BestEvaluation(const v1::JobStatus& job) {
+  int best = -1;
+  for (int i = 0; i < job.evaluations_size(); ++i) {
+    if (!std::isfinite(job.evaluations(i).loss())) continue;
+    if (best < 0 || job.evaluations(i).loss() < job.evaluations(best).loss()) best = i;
+  }
+  return best;
 }
 
 std::string Traffic(const v1::JobStatus& job) {
@@ -60,7 +102,7 @@ std::string Dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-constexpr int kEvaluationsShown = 5;  // The newest; --json has them all.
+constexpr int kEvaluationsShown = 5;  // The newest; --json has more.
 
 // The shares of a worker's time: computing, waiting, transferring.
 std::vector<std::string> TimeSplit(const v1::WorkerJobReport& report) {
@@ -93,7 +135,8 @@ Rows JobFacts(const v1::JobStatus& job) {
                                    job.version())},
       {"speed",
        absl::StrFormat("%.0f samples/s, %s so far", job.samples_per_s(), Duration(job.wall_s()))},
-      {"loss", absl::StrFormat("%.4f now, %.4f this epoch", job.recent_loss(), job.epoch_loss())},
+      {"loss", absl::StrCat(LossText(job, job.recent_loss()), " now, ",
+                            LossText(job, job.epoch_loss()), " this epoch")},
       {"traffic", Traffic(job)},
   };
   for (int i = std::max(0, job.evaluations_size() - kEvaluationsShown); i < job.evaluations_size();
@@ -104,6 +147,61 @@ Rows JobFacts(const v1::JobStatus& job) {
                          (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});
   }
   return facts;
+}
+
+// How many of the copies wanted are in sync; nothing where a partition has no other copy anyway.
+Rows CopyFacts(const v1::JobStatus& job) {
+  const uint64_t replicas = FleetOf(job).replicas();
+  if (replicas < 2 || job.placement().empty() || HasEnded(job.state())) return {};
+  uint64_t in_sync = 0;
+  for (const v1::PartitionPlacement& place : job.placement()) {
+    for (const v1::PartitionReplica& replica : place.replicas()) in_sync += replica.in_sync();
+  }
+  const uint64_t wanted = replicas * static_cast<uint64_t>(job.placement_size());
+  return {{"copies", absl::StrCat(in_sync, " of ", wanted, " in sync",
+                                  in_sync < wanted ? "; paceline why tells more" : "")}};
+}
+
+// "whole: version 480, 12.3 MB in 0.4 s".
+std::string CheckpointState(const v1::CheckpointStatus& checkpoint) {
+  switch (checkpoint.state()) {
+    case v1::CheckpointStatus::WHOLE:
+      return absl::StrCat("whole: version ", checkpoint.version(), ", ",
+                          Bytes(static_cast<double>(checkpoint.bytes())), " in ",
+                          Duration(checkpoint.seconds()));
+    case v1::CheckpointStatus::FAILED:
+      return absl::StrCat("failed: ", checkpoint.error());
+    default:
+      return "being written";
+  }
+}
+
+// The newest that is whole, and what became of a newer one.
+Rows CheckpointFacts(const v1::JobStatus& job, double now_unix_s) {
+  Rows facts;
+  const auto add = [&](const v1::CheckpointStatus& checkpoint) {
+    facts.push_back(
+        {"checkpoint", absl::StrCat(checkpoint.id(), " ", CheckpointState(checkpoint), ", ordered ",
+                                    Duration(now_unix_s - checkpoint.ordered_unix_s()), " ago")});
+  };
+  const v1::CheckpointStatus* const whole = NewestWhole(job);
+  if (whole != nullptr) add(*whole);
+  if (!job.checkpoints().empty() && &*job.checkpoints().rbegin() != whole) {
+    add(*job.checkpoints().rbegin());
+  }
+  if (facts.empty() && job.spec().has_checkpoint()) facts.push_back({"checkpoint", "none yet"});
+  return facts;
+}
+
+// "12", "12, 13 failed".
+std::string CheckpointCell(const v1::JobStatus& job) {
+  const v1::CheckpointStatus* const whole = NewestWhole(job);
+  std::string cell = whole == nullptr ? "" : absl::StrCat(whole->id());
+  if (!job.checkpoints().empty() &&
+      job.checkpoints().rbegin()->state() == v1::CheckpointStatus::FAILED) {
+    absl::StrAppend(&cell, cell.empty() ? "" : ", ", job.checkpoints().rbegin()->id(), " failed");
+  }
+  return cell.empty() ? "-" : cell;
 }
 
 // What happened to its pushes that should not happen often.
@@ -144,15 +242,27 @@ std::string Waiting(const v1::PartitionReport& partition) {
                       wait.on().empty() ? "" : " on ", absl::StrJoin(wait.on(), ","));
 }
 
+// "s1,s2 (not in sync)".
+std::string Backups(const v1::PartitionPlacement& place) {
+  std::vector<std::string> backups;
+  for (const v1::PartitionReplica& replica : place.replicas()) {
+    if (replica.server() == place.server()) continue;
+    backups.push_back(absl::StrCat(replica.server(), replica.in_sync() ? "" : " (not in sync)",
+                                   replica.leaving() ? " (leaving)" : ""));
+  }
+  return backups.empty() ? "-" : absl::StrJoin(backups, ",");
+}
+
 Rows PartitionRows(const v1::JobStatus& job) {
-  Rows rows = {{"PARTITION", "SERVER", "TERM", "VERSION", "WAITING"}};
+  Rows rows = {{"PARTITION", "SERVER", "BACKUPS", "TERM", "VERSION", "WAITING"}};
   for (const v1::PartitionPlacement& place : job.placement()) {
     const auto report = std::find_if(
         job.partitions().begin(), job.partitions().end(),
         [&](const v1::PartitionReport& p) { return p.partition() == place.partition(); });
     const bool reported = report != job.partitions().end();
-    rows.push_back({absl::StrCat(place.partition()), place.server(), absl::StrCat(place.term()),
-                    reported ? absl::StrCat(report->version()) : "-",
+    rows.push_back({absl::StrCat(place.partition()),
+                    place.server().empty() ? "none" : place.server(), Backups(place),
+                    absl::StrCat(place.term()), reported ? absl::StrCat(report->version()) : "-",
                     reported ? Waiting(*report) : ""});
   }
   return rows;
@@ -170,6 +280,12 @@ bool HasEnded(v1::JobState state) {
   return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
 }
 
+bool HasTrained(const v1::JobStatus& job) { return job.samples() > 0; }
+
+bool Classifies(const v1::JobStatus& job) {
+  return job.spec().model().loss() != v1::ModelSpec::MSE && job.spec().model().parameters().empty();
+}
+
 std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
   switch (consistency.mode_case()) {
     case v1::ConsistencySpec::kSsp:
@@ -182,6 +298,10 @@ std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
     default:
       return "sync";
   }
+}
+
+std::string Counted(uint64_t count, const std::string& noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
 
 std::string Bytes(double bytes) {
@@ -235,8 +355,26 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string JobText(const v1::JobStatus& job) {
+const v1::FleetSpec& FleetOf(const v1::JobStatus& job) {
+  return job.has_fleet() ? job.fleet() : job.spec().fleet();
+}
+
+const v1::CheckpointStatus* NewestWhole(const v1::JobStatus& job) {
+  for (int i = job.checkpoints_size() - 1; i >= 0; --i) {
+    if (job.checkpoints(i).state() == v1::CheckpointStatus::WHOLE) return &job.checkpoints(i);
+  }
+  return nullptr;
+}
+
+std::string CheckpointLine(const std::string& job, const v1::CheckpointStatus& checkpoint) {
+  return Printable(absl::StrCat("checkpoint ", checkpoint.id(), " of ", job, " is ",
+                                CheckpointState(checkpoint), ", in ", checkpoint.path(), "/", job));
+}
+
+std::string JobText(const v1::JobStatus& job, double now_unix_s) {
   Rows facts = JobFacts(job);
+  for (auto& fact : CopyFacts(job)) facts.push_back(std::move(fact));
+  for (auto& fact : CheckpointFacts(job, now_unix_s)) facts.push_back(std::move(fact));
   for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
   std::string text = Table(facts);
   const Rows workers = WorkerRows(job);
@@ -247,22 +385,26 @@ std::string JobText(const v1::JobStatus& job) {
 }
 
 std::string JobListText(const v1::ListJobsReply& jobs) {
-  Rows rows = {{"JOB", "STATE", "MODE", "WORKERS", "EPOCH", "LOSS", "SAMPLES/S", "REASON"}};
+  if (jobs.jobs().empty()) return "this fleet has no jobs; paceline submit SPEC gives it one\n";
+  Rows rows = {
+      {"JOB", "STATE", "MODE", "WORKERS", "EPOCH", "LOSS", "SAMPLES/S", "CHECKPOINT", "REASON"}};
   for (const v1::JobStatus& job : jobs.jobs()) {
     rows.push_back({job.job(), StateName(job.state()), ConsistencyName(job.segment().consistency()),
-                    absl::StrCat(job.roster().members_size(), "/", job.spec().fleet().workers()),
+                    absl::StrCat(job.roster().members_size(), "/", FleetOf(job).workers()),
                     absl::StrCat(job.epoch(), "/", job.spec().train().epochs()),
-                    absl::StrFormat("%.4f", job.recent_loss()),
-                    absl::StrFormat("%.0f", job.samples_per_s()), job.reason()});
+                    LossText(job, job.recent_loss()), absl::StrFormat("%.0f", job.samples_per_s()),
+                    CheckpointCell(job), BareReason(job)});
   }
   return Table(rows);
 }
 
 std::string FleetText(const v1::FleetStatus& fleet) {
-  Rows servers = {{"SERVER", "ADDRESS", "STATE", "PARTITIONS", "ELEMENTS", "PID"}};
+  Rows servers = {
+      {"SERVER", "ADDRESS", "ZONE", "STATE", "PARTITIONS", "COPIES", "ELEMENTS", "PID"}};
   for (const v1::ServerStatus& s : fleet.servers()) {
     servers.push_back({absl::StrCat(s.server().id(), "#", s.server().incarnation()), s.address(),
-                       s.state(), absl::StrCat(s.partitions()), absl::StrCat(s.elements()),
+                       s.zone().empty() ? "-" : s.zone(), s.state(), absl::StrCat(s.partitions()),
+                       absl::StrCat(s.replicas()), absl::StrCat(s.elements()),
                        absl::StrCat(s.pid())});
   }
   Rows workers = {{"WORKER", "HOST", "STATE", "JOB", "PID"}};
@@ -270,8 +412,10 @@ std::string FleetText(const v1::FleetStatus& fleet) {
     workers.push_back({absl::StrCat(w.worker().id(), "#", w.worker().incarnation()), w.host(),
                        w.state(), w.job(), absl::StrCat(w.pid())});
   }
-  return absl::StrCat("release ", fleet.release(), ", ", fleet.jobs(), " jobs\n\n", Table(servers),
-                      "\n", Table(workers));
+  const std::string coordinator =
+      fleet.coordinator().empty() ? "" : absl::StrCat(", coordinator ", fleet.coordinator());
+  return absl::StrCat("release ", fleet.release(), ", ", Counted(fleet.jobs(), "job"), coordinator,
+                      "\n\n", Table(servers), "\n", Table(workers));
 }
 
 std::string ResultText(const v1::JobStatus& job, const std::string& run_directory) {
@@ -279,11 +423,14 @@ std::string ResultText(const v1::JobStatus& job, const std::string& run_director
       {"job", job.job()},
       {"result", StateAndReason(job)},
       {"mode", ConsistencyName(job.segment().consistency())},
-      {"fleet", absl::StrCat(job.spec().fleet().servers(), " servers, ",
-                             job.spec().fleet().workers(), " workers")},
+      {"fleet", absl::StrCat(Counted(FleetOf(job).servers(), "server"), ", ",
+                             Counted(FleetOf(job).workers(), "worker"),
+                             FleetOf(job).replicas() > 1
+                                 ? absl::StrCat(", replicas ", FleetOf(job).replicas())
+                                 : "")},
       {"samples", absl::StrFormat("%d in %s (%.0f a second)", job.samples(), Duration(job.wall_s()),
                                   job.samples_per_s())},
-      {"train loss", absl::StrFormat("%.4f", job.epoch_loss())},
+      {"train loss", LossText(job, job.epoch_loss())},
   };
   if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
     rows.push_back({"eval loss", absl::StrFormat("%.4f", e->loss())});
@@ -311,7 +458,22 @@ std::string MessageJson(const google::protobuf::Message& message) {
   return status.ok() ? json : "null";
 }
 
+void KeepEvaluations(int newest, v1::JobStatus* job) {
+  const int dropped = job->evaluations_size() - newest;
+  if (dropped <= 0) return;
+  const int best = BestEvaluation(*job);
+  const bool is_old = best >= 0 && best < dropped;
+  // In front of the newest, where the last of those dropped was.
+  if (is_old) job->mutable_evaluations()->SwapElements(best, dropped - 1);
+  job->mutable_evaluations()->DeleteSubrange(0, is_old ? dropped - 1 : dropped);
+}
+
 std::string SummaryJson(const v1::JobStatus& job) {
+  return SummaryJson(job, StateName(job.state()), job.reason());
+}
+
+std::string SummaryJson(const v1::JobStatus& job, const std::string& state,
+                        const std::string& reason) {
   Json staleness = Json::object();
   const std::vector<uint64_t> histogram = Staleness(job);
   for (size_t b = 0; b < histogram.size(); ++b) staleness[BucketName(b)] = histogram[b];
@@ -324,19 +486,22 @@ std::string SummaryJson(const v1::JobStatus& job) {
   }
   Json json = Json::object();
   json["job"] = job.job();
-  json["state"] = StateName(job.state());
-  json["reason"] = job.reason();
+  json["state"] = state;
+  json["reason"] = reason;
   json["mode"] = ConsistencyName(job.segment().consistency());
-  json["workers"] = job.spec().fleet().workers();
-  json["servers"] = job.spec().fleet().servers();
-  json["replicas"] = job.spec().fleet().replicas();
+  json["workers"] = FleetOf(job).workers();
+  json["servers"] = FleetOf(job).servers();
+  json["replicas"] = FleetOf(job).replicas();
+  json["checkpoints"] =
+      std::count_if(job.checkpoints().begin(), job.checkpoints().end(),
+                    [](const auto& c) { return c.state() == v1::CheckpointStatus::WHOLE; });
   json["rounds"] = job.version();
   json["epochs"] = job.epoch();
   json["samples"] = job.samples();
   json["wall_s"] = Number(job.wall_s());
   json["samples_per_s"] = Number(job.samples_per_s());
-  json["train_loss"] = Number(job.epoch_loss());
-  json["train_accuracy"] = Number(job.epoch_accuracy());
+  json["train_loss"] = LossJson(job, job.epoch_loss());
+  json["train_accuracy"] = AccuracyJson(job);
   json["eval"] = eval;
   json["bytes_pushed"] = job.bytes_pushed();
   json["bytes_pulled"] = job.bytes_pulled();
@@ -347,7 +512,8 @@ std::string SummaryJson(const v1::JobStatus& job) {
   return Dump(json, 2);
 }
 
-std::string MetricsJson(const v1::JobStatus& job, double unix_s) {
+std::string MetricsJson(const v1::JobStatus& job, double unix_s,
+                        const std::vector<v1::Evaluation>& evaluations) {
   Json json = Json::object();
   json["unix_s"] = Number(unix_s);
   json["wall_s"] = Number(job.wall_s());
@@ -356,12 +522,14 @@ std::string MetricsJson(const v1::JobStatus& job, double unix_s) {
   json["rounds"] = job.version();
   json["samples"] = job.samples();
   json["samples_per_s"] = Number(job.samples_per_s());
-  json["loss"] = Number(job.recent_loss());
-  json["epoch_loss"] = Number(job.epoch_loss());
-  json["epoch_accuracy"] = Number(job.epoch_accuracy());
+  json["loss"] = LossJson(job, job.recent_loss());
+  json["epoch_loss"] = LossJson(job, job.epoch_loss());
+  json["epoch_accuracy"] = AccuracyJson(job);
   json["workers"] = job.roster().members_size();
   json["bytes_pushed"] = job.bytes_pushed();
   json["bytes_pulled"] = job.bytes_pulled();
+  json["evaluations"] = Json::array();
+  for (const v1::Evaluation& e : evaluations) json["evaluations"].push_back(EvaluationJson(e));
   return Dump(json, -1);
 }
 

@@ -60,6 +60,12 @@ v1::JobStatus Running() {
   for (uint32_t partition = 0; partition < 3; ++partition) {
     AddPlacement(&job, partition, "s" + std::to_string(partition));
   }
+  for (const char* server : {"s0", "s1", "s2"}) {
+    v1::PartitionReplica* copy = job.mutable_placement(0)->add_replicas();
+    copy->set_server(server);
+    copy->set_in_sync(copy->server() != "s2");
+  }
+  job.mutable_placement(2)->clear_server();
   v1::PartitionReport* first = job.add_partitions();
   first->set_partition(0);
   first->set_version(83);
@@ -79,6 +85,24 @@ v1::JobStatus Running() {
   second->set_partition(1);
   second->set_version(82);
   for (const uint64_t count : {60, 22}) second->add_staleness(count);
+  return job;
+}
+
+// Of its checkpoints the third and the fourth are whole, the fifth is not.
+v1::JobStatus Checkpointed() {
+  v1::JobStatus job = Running();
+  for (uint64_t id = 3; id <= 5; ++id) {
+    v1::CheckpointStatus* checkpoint = job.add_checkpoints();
+    checkpoint->set_id(id);
+    checkpoint->set_state(v1::CheckpointStatus::WHOLE);
+    checkpoint->set_version(20 * id);
+    checkpoint->set_bytes(12345678);
+    checkpoint->set_seconds(0.4);
+    checkpoint->set_ordered_unix_s(845 + 30 * static_cast<double>(id));
+    checkpoint->set_path("/c");
+  }
+  job.mutable_checkpoints(2)->set_state(v1::CheckpointStatus::FAILED);
+  job.mutable_checkpoints(2)->set_error("no space left on device");
   return job;
 }
 
@@ -109,7 +133,7 @@ std::vector<std::string> KeysOf(const nlohmann::ordered_json& json) {
 }
 
 TEST_CASE("everything about a job: facts, refused pushes, workers' time, who waits for whom") {
-  CHECK(JobText(Running()) ==
+  CHECK(JobText(Running(), 1000) ==
         R"(job          digits-7
 state        running
 consistency  ssp(3)
@@ -124,10 +148,10 @@ WORKER  STATE     CLOCK  SAMPLES  COMPUTE  WAIT    TRANSFER
 w0#2    training  41     1312     60.00%   30.00%  10.00%
 w1#2    training  41     1312     -        -       -
 
-PARTITION  SERVER  TERM  VERSION  WAITING
-0          s0      1     83       2 waiting; w0: clock 38 on w1,w3
-1          s1      1     82
-2          s2      1     -
+PARTITION  SERVER  BACKUPS              TERM  VERSION  WAITING
+0          s0      s1,s2 (not in sync)  1     83       2 waiting; w0: clock 38 on w1,w3
+1          s1      -                    1     82
+2          none    -                    1     -
 )");
 }
 
@@ -137,13 +161,13 @@ TEST_CASE("a job that has just been submitted has no workers and no partitions t
   job.set_state(v1::WAITING);
   job.set_reason("no server is there");
 
-  CHECK(JobText(job) ==
+  CHECK(JobText(job, 1000) ==
         R"(job          new-1
 state        waiting: no server is there
 consistency  sync
 progress     epoch 0 of 0, 0 of 0 samples, version 0
 speed        0 samples/s, 0.0 s so far
-loss         0.0000 now, 0.0000 this epoch
+loss         - now, - this epoch
 traffic      0 B pushed, 0 B pulled
 pushes       0 duplicate, 0 too stale, 0 invalid
 )");
@@ -158,7 +182,7 @@ TEST_CASE("a job whose loss is not a number, whose mode changes and that was eva
   job.set_epoch_loss(kInfinity);
   job.mutable_pending_consistency()->mutable_sync();
 
-  CHECK(JobText(job) ==
+  CHECK(JobText(job, 1000) ==
         R"(job             digits-7
 state           finished
 consistency     ssp(3) (changing to sync)
@@ -177,7 +201,7 @@ TEST_CASE("only the newest evaluations are shown") {
   v1::JobStatus job;
   for (uint32_t epoch = 1; epoch <= 20; ++epoch) job.add_evaluations()->set_epoch(epoch);
 
-  const std::string text = JobText(job);
+  const std::string text = JobText(job, 1000);
 
   CHECK(text.find("epoch 15:") == std::string::npos);
   CHECK(text.find("epoch 16:") != std::string::npos);
@@ -192,7 +216,7 @@ TEST_CASE("a job with bare parameters shows no samples and no loss") {
   job.mutable_spec()->mutable_model()->add_parameters()->set_name("w");
   job.mutable_segment()->mutable_consistency()->mutable_async();
 
-  const std::string text = JobText(job);
+  const std::string text = JobText(job, 1000);
 
   CHECK(text.find("version 500") != std::string::npos);
   CHECK(text.find("samples") == std::string::npos);
@@ -201,17 +225,63 @@ TEST_CASE("a job with bare parameters shows no samples and no loss") {
 
 TEST_CASE("jobs are listed a line each") {
   v1::ListJobsReply jobs;
-  CHECK(JobListText(jobs) == "JOB  STATE  MODE  WORKERS  EPOCH  LOSS  SAMPLES/S  REASON\n");
+  CHECK(JobListText(jobs) == "this fleet has no jobs; paceline submit SPEC gives it one\n");
 
   *jobs.add_jobs() = Running();
   *jobs.add_jobs() = Finished();
   jobs.mutable_jobs(1)->set_state(v1::FAILED);
   jobs.mutable_jobs(1)->set_reason("train.csv:3: not a number");
   CHECK(JobListText(jobs) ==
-        R"(JOB       STATE    MODE    WORKERS  EPOCH  LOSS    SAMPLES/S  REASON
-digits-7  running  ssp(3)  1/2      1/5    0.5123  1312
-digits-7  failed   ssp(3)  1/2      5/5    0.5123  1312       train.csv:3: not a number
+        R"(JOB       STATE    MODE    WORKERS  EPOCH  LOSS    SAMPLES/S  CHECKPOINT  REASON
+digits-7  running  ssp(3)  1/2      1/5    0.5123  1312       -
+digits-7  failed   ssp(3)  1/2      5/5    0.5123  1312       -           train.csv:3: not a number
 )");
+
+  jobs.mutable_jobs()->DeleteSubrange(0, 1);
+  jobs.mutable_jobs(0)->set_state(v1::CANCELLED);
+  jobs.mutable_jobs(0)->set_reason("cancelled: by request");
+  jobs.mutable_jobs(0)->set_samples(0);
+  CHECK(JobListText(jobs) ==
+        R"(JOB       STATE      MODE    WORKERS  EPOCH  LOSS  SAMPLES/S  CHECKPOINT  REASON
+digits-7  cancelled  ssp(3)  1/2      5/5    -     1312       -           by request
+)");
+
+  *jobs.mutable_jobs(0) = Checkpointed();
+  CHECK(JobListText(jobs).find("  4, 5 failed\n") != std::string::npos);
+}
+
+TEST_CASE("a job's newest whole checkpoint is shown, and what became of a newer one") {
+  v1::JobStatus job = Checkpointed();
+  const std::string text = JobText(job, 1000);
+  CHECK(text.find("checkpoint   4 whole: version 80, 12.3 MB in 0.4 s, ordered 35 s ago\n"
+                  "checkpoint   5 failed: no space left on device, ordered 5.0 s ago\n") !=
+        std::string::npos);
+  CHECK(text.find(" 3 ") == std::string::npos);
+  CHECK(CheckpointLine("digits-7", job.checkpoints(1)) ==
+        "checkpoint 4 of digits-7 is whole: version 80, 12.3 MB in 0.4 s, in /c/digits-7");
+
+  job.mutable_checkpoints(2)->set_state(v1::CheckpointStatus::WRITING);
+  CHECK(JobText(job, 1000).find("checkpoint   5 being written, ordered 5.0 s ago\n") !=
+        std::string::npos);
+
+  job.clear_checkpoints();
+  CHECK(JobText(job, 1000).find("checkpoint") == std::string::npos);
+  job.mutable_spec()->mutable_checkpoint();
+  CHECK(JobText(job, 1000).find("checkpoint   none yet\n") != std::string::npos);
+}
+
+TEST_CASE("copies in sync are counted where a partition has others, as scale has last asked") {
+  v1::JobStatus job = Running();
+  CHECK(JobText(job, 1000).find("copies") == std::string::npos);
+
+  *job.mutable_fleet() = job.spec().fleet();
+  job.mutable_fleet()->set_replicas(2);
+
+  // Two of partition 0's three; the others have none.
+  CHECK(JobText(job, 1000).find("copies       2 of 6 in sync; paceline why tells more\n") !=
+        std::string::npos);
+  CHECK(ResultText(job, "").find("3 servers, 2 workers, replicas 2\n") != std::string::npos);
+  CHECK(nlohmann::json::parse(SummaryJson(job))["replicas"] == 2);
 }
 
 TEST_CASE("a fleet is its servers and its workers") {
@@ -223,7 +293,9 @@ TEST_CASE("a fleet is its servers and its workers") {
   server->mutable_server()->set_incarnation(1);
   server->set_address("10.0.0.5:50051");
   server->set_state("serving");
+  server->set_zone("rack-3");
   server->set_partitions(4);
+  server->set_replicas(7);
   server->set_elements(1000);
   server->set_pid(12);
   v1::WorkerStatus* worker = fleet.add_workers();
@@ -234,10 +306,13 @@ TEST_CASE("a fleet is its servers and its workers") {
   worker->set_job("digits-7");
   worker->set_pid(13);
 
+  fleet.set_jobs(1);
+  CHECK(FleetText(fleet).find("release 0.1.0, 1 job\n") == 0);
+  fleet.set_jobs(2);
   CHECK(FleetText(fleet) == R"(release 0.1.0, 2 jobs
 
-SERVER  ADDRESS         STATE    PARTITIONS  ELEMENTS  PID
-s0#1    10.0.0.5:50051  serving  4           1000      12
+SERVER  ADDRESS         ZONE    STATE    PARTITIONS  COPIES  ELEMENTS  PID
+s0#1    10.0.0.5:50051  rack-3  serving  4           7       1000      12
 
 WORKER  HOST    STATE     JOB       PID
 w0#3    node-1  training  digits-7  13
@@ -265,16 +340,92 @@ TEST_CASE("the result of a job that failed before it began") {
   job.set_job("new-1");
   job.set_state(v1::FAILED);
   job.set_reason("no such file");
-  job.set_epoch_loss(kNaN);
+  job.mutable_spec()->mutable_fleet()->set_servers(1);
+  job.mutable_spec()->mutable_fleet()->set_workers(1);
 
   CHECK(ResultText(job, "") == R"(job         new-1
 result      failed: no such file
 mode        sync
-fleet       0 servers, 0 workers
+fleet       1 server, 1 worker
 samples     0 in 0.0 s (0 a second)
-train loss  nan
+train loss  -
 traffic     0 B pushed, 0 B pulled
 )");
+  const auto json = nlohmann::json::parse(SummaryJson(job));
+  CHECK(json["train_loss"].is_null());
+  CHECK(json["train_accuracy"].is_null());
+  const auto line = nlohmann::json::parse(MetricsJson(job, 1, {}));
+  CHECK(line["loss"].is_null());
+  CHECK(line["epoch_loss"].is_null());
+  CHECK(line["epoch_accuracy"].is_null());
+}
+
+TEST_CASE("a loss that is not a number is shown as that") {
+  v1::JobStatus job = Finished();
+  job.set_epoch_loss(kNaN);
+  CHECK(ResultText(job, "").find("train loss      nan\n") != std::string::npos);
+}
+
+TEST_CASE("a cancelled job says so once") {
+  v1::JobStatus job = Finished();
+  job.set_state(v1::CANCELLED);
+  job.set_reason("cancelled: wrong data");
+
+  CHECK(ResultText(job, "").find("result          cancelled: wrong data\n") != std::string::npos);
+  CHECK(JobText(job, 1000).find("state           cancelled: wrong data\n") != std::string::npos);
+  job.set_reason("wrong data");
+  CHECK(ResultText(job, "").find("result          cancelled: wrong data\n") != std::string::npos);
+}
+
+TEST_CASE("a regression, or a job of bare parameters, has no training accuracy") {
+  v1::JobStatus regression = Finished();
+  regression.mutable_spec()->mutable_model()->set_loss(v1::ModelSpec::MSE);
+  CHECK(nlohmann::json::parse(SummaryJson(regression))["train_accuracy"].is_null());
+  CHECK(nlohmann::json::parse(SummaryJson(regression))["train_loss"] == 0.6);
+  CHECK(nlohmann::json::parse(MetricsJson(regression, 1, {}))["epoch_accuracy"].is_null());
+
+  v1::JobStatus bare = Finished();
+  bare.mutable_spec()->mutable_model()->add_parameters();
+  CHECK(nlohmann::json::parse(SummaryJson(bare))["train_accuracy"].is_null());
+}
+
+TEST_CASE("a run that ended before its job did has the word and the reason it is given") {
+  const auto json = nlohmann::json::parse(SummaryJson(Running(), "interrupted", "Ctrl-C"));
+
+  CHECK(json["state"] == "interrupted");
+  CHECK(json["reason"] == "Ctrl-C");
+  CHECK(json["samples"] == 2624);
+}
+
+// The epochs of the evaluations that stay.
+std::vector<uint32_t> Kept(int newest, const std::vector<double>& losses) {
+  v1::JobStatus job;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    v1::Evaluation* evaluation = job.add_evaluations();
+    evaluation->set_epoch(static_cast<uint32_t>(i + 1));
+    evaluation->set_loss(losses[i]);
+  }
+  KeepEvaluations(newest, &job);
+  std::vector<uint32_t> epochs;
+  for (const v1::Evaluation& evaluation : job.evaluations()) epochs.push_back(evaluation.epoch());
+  return epochs;
+}
+
+TEST_CASE("of many evaluations the newest stay, and the best in front of them") {
+  using Epochs = std::vector<uint32_t>;
+  CHECK(Kept(2, {5, 1, 4, 3, 2}) == Epochs{2, 4, 5});
+  CHECK(Kept(2, {5, 4, 1, 3, 2}) == Epochs{3, 4, 5});
+  CHECK(Kept(2, {5, 4, 3, 1, 2}) == Epochs{4, 5});
+  CHECK(Kept(2, {kNaN, kNaN, kNaN}) == Epochs{2, 3});
+  CHECK(Kept(2, {-kInfinity, 3, kNaN, 4, kNaN}) == Epochs{2, 4, 5});
+  CHECK(Kept(5, {1, 2, 3}) == Epochs{1, 2, 3});
+  CHECK(Kept(100, std::vector<double>(20000, 1)).size() == 101);
+}
+
+TEST_CASE("one is a worker, two are workers") {
+  CHECK(Counted(0, "worker") == "0 workers");
+  CHECK(Counted(1, "worker") == "1 worker");
+  CHECK(Counted(2, "worker") == "2 workers");
 }
 
 TEST_CASE("an event is one line, whatever its message holds") {
@@ -355,14 +506,16 @@ TEST_CASE("summary.json has the keys that docs/cli.md promises, in its order") {
   const auto json = nlohmann::ordered_json::parse(SummaryJson(Finished()));
 
   CHECK(KeysOf(json) == std::vector<std::string>{
-                            "job",          "state",          "reason",         "mode",
-                            "workers",      "servers",        "replicas",       "rounds",
-                            "epochs",       "samples",        "wall_s",         "samples_per_s",
-                            "train_loss",   "train_accuracy", "eval",           "bytes_pushed",
-                            "bytes_pulled", "staleness",      "weights_sha256", "spec_sha256",
-                            "version"});
+                            "job",           "state",        "reason",         "mode",
+                            "workers",       "servers",      "replicas",       "checkpoints",
+                            "rounds",        "epochs",       "samples",        "wall_s",
+                            "samples_per_s", "train_loss",   "train_accuracy", "eval",
+                            "bytes_pushed",  "bytes_pulled", "staleness",      "weights_sha256",
+                            "spec_sha256",   "version"});
   CHECK(json["state"] == "finished");
   CHECK(json["mode"] == "ssp(3)");
+  CHECK(json["checkpoints"] == 0);
+  CHECK(nlohmann::json::parse(SummaryJson(Checkpointed()))["checkpoints"] == 2);
   CHECK(json["rounds"] == 82);
   CHECK(json["train_accuracy"] == 0.875);
   CHECK(json["eval"] ==
@@ -404,14 +557,18 @@ TEST_CASE("a line of metrics.jsonl has the keys that docs/cli.md promises") {
   v1::JobStatus job = Running();
   job.set_recent_loss(kNaN);
 
-  const std::string line = MetricsJson(job, 12.25);
+  const std::string line =
+      MetricsJson(job, 12.25, {Finished().evaluations(0), Finished().evaluations(1)});
 
   CHECK(line.find('\n') == std::string::npos);
   const auto json = nlohmann::ordered_json::parse(line);
   CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "wall_s", "state", "epoch", "rounds",
                                                  "samples", "samples_per_s", "loss", "epoch_loss",
                                                  "epoch_accuracy", "workers", "bytes_pushed",
-                                                 "bytes_pulled"});
+                                                 "bytes_pulled", "evaluations"});
+  CHECK(json["evaluations"] == nlohmann::ordered_json::parse(R"(
+      [{"epoch": 4, "loss": 0.4, "accuracy": null, "final": false},
+       {"epoch": 5, "loss": 0.25, "accuracy": 0.9, "final": true}])"));
   CHECK(json["unix_s"] == 12.25);
   CHECK(json["loss"].is_null());
   CHECK(json["workers"] == 1);

@@ -1,6 +1,7 @@
 #include "cli/run_directory.h"
 
 #include <filesystem>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -9,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/job/job_spec.h"
+#include "server/checkpoint/safetensors.h"
 
 namespace paceline::cli {
 
@@ -29,8 +31,8 @@ std::string FreshFolder(const std::string& name) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Create(const std::string& path,
-                                                                   const v1::JobSpec& spec) {
-  const std::string folder = path.empty() ? FreshFolder(spec.name()) : path;
+                                                                   v1::JobSpec* spec) {
+  const std::string folder = path.empty() ? FreshFolder(spec->name()) : path;
   std::error_code error;
   if (fs::exists(fs::path(folder) / "spec.yaml", error)) {
     return absl::AlreadyExistsError(
@@ -41,15 +43,46 @@ absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Create(const std::st
     return absl::InvalidArgumentError(
         absl::StrCat("cannot make ", folder, "/logs: ", error.message()));
   }
+  if (spec->has_checkpoint() && spec->checkpoint().path().empty()) {
+    const fs::path checkpoints = fs::absolute(fs::path(folder) / "checkpoints", error);
+    if (!error) fs::create_directory(checkpoints, error);
+    if (error) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot make ", folder, "/checkpoints: ", error.message()));
+    }
+    spec->mutable_checkpoint()->set_path(checkpoints.lexically_normal().string());
+  }
   auto directory = std::unique_ptr<RunDirectory>(new RunDirectory(folder));
-  RETURN_IF_ERROR(WriteFileAtomically(folder + "/spec.yaml", SpecToYaml(spec)));
+  RETURN_IF_ERROR(WriteFileAtomically(folder + "/spec.yaml", SpecToYaml(*spec)));
   directory->metrics_.open(folder + "/metrics.jsonl");
   directory->events_.open(folder + "/events.jsonl");
   return directory;
 }
 
+absl::Status RunDirectory::WriteModel(const std::vector<ParameterInfo>& parameters,
+                                      absl::Span<const float> flat,
+                                      const std::map<std::string, std::string>& metadata) {
+  if (TotalElements(parameters) != flat.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        model(), ": ", flat.size(), " elements for parameters of ", TotalElements(parameters)));
+  }
+  std::vector<SafetensorsTensor> tensors;
+  for (const ParameterInfo& parameter : parameters) {
+    tensors.push_back({parameter.name, parameter.shape});
+  }
+  ASSIGN_OR_RETURN(std::string file, SafetensorsHeader(tensors, metadata));
+  file.append(reinterpret_cast<const char*>(flat.data()), flat.size() * sizeof(float));
+  return WriteFileAtomically(model(), file);
+}
+
 void RunDirectory::AddMetrics(const v1::JobStatus& job, double unix_s) {
-  metrics_ << MetricsJson(job, unix_s) << std::endl;
+  std::vector<v1::Evaluation> fresh;
+  for (const v1::Evaluation& evaluation : job.evaluations()) {
+    const auto key = std::make_tuple(evaluation.epoch(), evaluation.version(), evaluation.final());
+    if (!evaluations_.insert(key).second) continue;
+    fresh.push_back(evaluation);
+  }
+  metrics_ << MetricsJson(job, unix_s, fresh) << std::endl;
 }
 
 void RunDirectory::AddEvent(const v1::Event& event) { events_ << EventJson(event) << std::endl; }
