@@ -35,7 +35,8 @@ TEST_CASE("a spec that is wrong is refused before anything starts") {
       {"train: {epoch: 3}\n", {":6", "epoch", "epochs"}},
       {"train: {epochs: many}\n", {":6", "epochs", "many"}},
       {"fleet: {workers: 0}\n", {"fleet.workers", "0"}},
-      {"fleet: {replicas: 2}\n", {"replicas"}},
+      {"fleet: {replicas: 17}\n", {"replicas", "17"}},
+      {"fleet: {replicas: 2, min_in_sync: 3}\n", {"min_in_sync", "3"}},
       {"consistency: eventual\n", {"eventual"}},
   };
   for (const auto& c : cases) {

@@ -106,6 +106,10 @@ bool Eventually(const std::function<bool()>& condition, absl::Duration timeout) 
 }
 
 Fleet::Fleet(const FleetOptions& options) : options_(options), folder_(TestFolder("fleet")) {
+  if (!options_.etcd.empty()) {
+    StartCandidates();
+    return;
+  }
   const std::string name = options_.separate_coordinator ? "coordinator" : "server-0";
   auto first = cli::Process::Start(CoordinatorArguments("127.0.0.1:0"),
                                    absl::StrCat(folder_, "/", name, ".log"));
@@ -116,12 +120,27 @@ Fleet::Fleet(const FleetOptions& options) : options_(options), folder_(TestFolde
     return !coordinator_.empty();
   }));
   for (int i = options_.separate_coordinator ? 0 : 1; i < options_.servers; ++i) {
-    const std::string server = absl::StrCat("server-", i);
-    std::vector<std::string> arguments = {kServer, "--id=" + server, "--listen=127.0.0.1:0",
-                                          "--roles=parameters", "--join=" + coordinator_};
-    auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", server, ".log"));
+    StartServer(absl::StrCat("server-", i));
+  }
+  for (int i = 0; i < options_.workers; ++i) StartWorker(absl::StrCat("worker-", i));
+}
+
+void Fleet::StartCandidates() {
+  for (int i = 0; i < options_.servers; ++i) {
+    const std::string name = absl::StrCat("server-", i);
+    const std::string port = absl::StrCat(folder_, "/", name, ".port");
+    std::vector<std::string> arguments = {kServer, "--id=" + name, "--listen=127.0.0.1:0",
+                                          "--port-file=" + port, "--store=" + options_.etcd};
+    arguments.insert(arguments.end(), options_.server_flags.begin(), options_.server_flags.end());
+    auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
     REQUIRE(process.ok());
-    processes_[server] = *std::move(process);
+    processes_[name] = *std::move(process);
+    std::string address;
+    REQUIRE(Eventually([&] {
+      address = std::string(absl::StripAsciiWhitespace(ReadText(port)));
+      return !address.empty();
+    }));
+    absl::StrAppend(&coordinator_, coordinator_.empty() ? "" : ",", address);
   }
   for (int i = 0; i < options_.workers; ++i) StartWorker(absl::StrCat("worker-", i));
 }
@@ -150,6 +169,15 @@ void Fleet::StartWorker(const std::string& name, const std::vector<std::string>&
   std::vector<std::string> arguments = {kWorker, "--id=" + name, "--join=" + coordinator_,
                                         "--backend=cpu"};
   arguments.insert(arguments.end(), options_.worker_flags.begin(), options_.worker_flags.end());
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
+  REQUIRE(process.ok());
+  processes_[name] = *std::move(process);
+}
+
+void Fleet::StartServer(const std::string& name, const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {kServer, "--id=" + name, "--listen=127.0.0.1:0",
+                                        "--roles=parameters", "--join=" + coordinator_};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
   REQUIRE(process.ok());

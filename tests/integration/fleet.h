@@ -49,6 +49,8 @@ struct FleetOptions {
   int workers = 2;
   // The coordinator in a process of its own, so that killing it loses no partition.
   bool separate_coordinator = false;
+  // Where the store is, as --store takes it: then every server may be elected coordinator.
+  std::string etcd;
   std::vector<std::string> server_flags;
   std::vector<std::string> worker_flags;
 };
@@ -58,12 +60,15 @@ class Fleet {
   explicit Fleet(const FleetOptions& options);
   ~Fleet();
 
+  // Of an elected one: where to ask for it.
   const std::string& coordinator() const { return coordinator_; }
 
   // The process of that name: "coordinator", "server-1", "worker-0".
   cli::Process& process(const std::string& name);
 
   void StartWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  // A parameter server of that id, at a port of its own: a new one, or one that has ended.
+  void StartServer(const std::string& name, const std::vector<std::string>& flags = {});
   // Again at the same address, with the same store.
   void RestartCoordinator();
   // SIGKILL, and waits for the end.
@@ -83,6 +88,7 @@ class Fleet {
   bool Reached(const std::string& job, double share) const;
 
  private:
+  void StartCandidates();
   std::vector<std::string> CoordinatorArguments(const std::string& listen) const;
 
   const FleetOptions options_;
