@@ -29,6 +29,24 @@ TEST_CASE("a job starts with all its copies in sync, on servers that all hear of
   CHECK(c.HasEvent("job-started", "1 partitions in 2 copies on s1, s2"));
 }
 
+TEST_CASE("a server that alone holds a partition has its whole lease to come back") {
+  TestCluster c;
+  const std::string job = c.Replicated(1, 2);
+  c.ReportPrimary(job, 0, 1);
+  c.Break("s1");
+  for (int i = 0; i < 15; ++i) {
+    c.Advance(absl::Milliseconds(100));
+    c.SyncServer("s2");
+    c.SyncWorker("w1");
+  }
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+
+  c.SyncServer("s1");
+  c.Advance(absl::Milliseconds(1000));
+
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+}
+
 TEST_CASE("a killed primary's partition goes on with its backup within a suspect lease") {
   TestCluster c;
   const std::string job = c.Replicated(2, 2);
@@ -42,8 +60,7 @@ TEST_CASE("a killed primary's partition goes on with its backup within a suspect
     c.SyncWorker("w1");
   }
   CHECK(c.CopiesOf(job, 0) == "s1* s2");
-  CHECK(c.Describe(job).reason() ==
-        "waiting for server s1 (no sync for 0.5 s; expires in 0.1 s)");
+  CHECK(c.Describe(job).reason() == "waiting for server s1 (no sync for 0.5 s; expires in 0.1 s)");
 
   c.Advance(absl::Milliseconds(100));
 

@@ -108,7 +108,10 @@ void Coordinator::Fleet::OnCancel(uint64_t call) {
     Server& server = servers_.at(parked->who);
     server.parked.reset();
     server.suspected = true;
-    server_leases_.Shorten(parked->who, now_ + options_.suspect_lease);
+    // Where nothing could take over, a wait costs less than the state.
+    if (!HoldsAlone(parked->who)) {
+      server_leases_.Shorten(parked->who, now_ + options_.suspect_lease);
+    }
   }
   if (parked->kind != ParkedCall::Kind::kLease) return;
   if (Job* job = FindJob(parked->job); job != nullptr) job->lease_calls.erase(parked->who);

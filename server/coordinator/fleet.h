@@ -198,6 +198,8 @@ class Coordinator::Fleet {
 
   // fleet_replicas.cc: the copies of partitions.
   CopyServers ServersForCopies() const;
+  // Whether it has the only copy in sync of some partition.
+  bool HoldsAlone(const std::string& server) const;
   void CheckCopies();  // Of all jobs, when next they are advanced.
   absl::Status KeepCopies(Job* job);
   void DetachServers(Edit* edit, const std::map<std::string, std::string>& lost);

@@ -100,6 +100,16 @@ CopyServers Coordinator::Fleet::ServersForCopies() const {
   return servers;
 }
 
+bool Coordinator::Fleet::HoldsAlone(const std::string& server) const {
+  for (const auto& [number, job] : jobs_) {
+    for (const v1::PartitionPlacement& placement : RecordOf(job).placement()) {
+      const v1::PartitionReplica* copy = CopyOn(server, placement);
+      if (copy != nullptr && copy->in_sync() && InSyncOf(placement) == 1) return true;
+    }
+  }
+  return false;
+}
+
 void Coordinator::Fleet::CheckCopies() {
   for (auto& [number, job] : jobs_) {
     job.check_copies = true;

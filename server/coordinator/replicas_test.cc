@@ -138,8 +138,8 @@ TEST_CASE("a copy that differs goes, and is made anew under a new id") {
 TEST_CASE("the copy with the longest log takes a lost primary's place, under a new term") {
   v1::PartitionPlacement placement = Placement(3);
 
-  const CopyChanges changes =
-      LoseServers({{"s1", "s1 expired"}}, {{2, {5, 1}}, {3, {6, 1}}}, Servers({"s2", "s3"}), &placement);
+  const CopyChanges changes = LoseServers({{"s1", "s1 expired"}}, {{2, {5, 1}}, {3, {6, 1}}},
+                                          Servers({"s2", "s3"}), &placement);
 
   CHECK(KindsOf(changes) == std::vector<Kind>{Kind::kRemoved, Kind::kPromoted});
   CHECK(placement.server() == "s3");

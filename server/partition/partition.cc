@@ -127,6 +127,13 @@ void PartitionPrimary::OnPull(absl::Time now, uint64_t call, const v1::PullReque
     caller.exact_version = request.exact_version();
   } else if (rules_.is_ssp()) {
     caller.read_clock = request.clock();
+    if (request.clock() > 0 && !request.worker().id().empty()) {
+      // Who is about to begin a clock has had its earlier pushes acknowledged. A new primary may not
+      // know: a repetition's acknowledgement is in no log.
+      caller.must_acknowledge = true;
+      caller.incarnation = request.worker().incarnation();
+      caller.clock = request.clock() - 1;
+    }
   }
   Park(std::move(caller), answers);
   Reply(now, answers);

@@ -179,12 +179,12 @@ bool Chaos::IsSafe(const SimServer& target, const v1::PartitionPlacement& placem
   return false;
 }
 
-// In sync, there, and its primary has nothing else to say of it.
+// In sync, there to stay, and its primary has nothing else to say of it.
 bool Chaos::IsGood(const v1::PartitionReplica& replica,
                    const v1::PartitionPlacement& placement) const {
   const ReplicaOracle& oracle = world_.oracle->replicas();
   const v1::PartitionReport* copy = oracle.ReportOf(replica.server(), placement.partition());
-  if (!replica.in_sync() || !oracle.IsAlive(replica)) return false;
+  if (!replica.in_sync() || replica.leaving() || !oracle.IsAlive(replica)) return false;
   if (copy == nullptr || copy->replica() != replica.id()) return false;
   if (FindServer(replica.server())->identity().incarnation() != replica.server_incarnation()) {
     return false;

@@ -117,7 +117,11 @@ absl::Duration Cluster::Deadline() const {
     slowest = std::max(slowest, worker.compute);
     latest = std::max(latest, worker.start);
   }
-  return latest + slowest * static_cast<int64_t>(scenario_.total_shards()) + kLivenessBound;
+  // What was begun while its worker was slow takes as much longer, once.
+  const auto run = static_cast<int64_t>(std::max(scenario_.spec.train().shards_per_push(),
+                                                 scenario_.spec.train().shards_per_round()));
+  return latest + slowest * (static_cast<int64_t>(scenario_.total_shards()) + 10 * run) +
+         kLivenessBound;
 }
 
 RunResult Cluster::Run() {
@@ -251,7 +255,7 @@ void Cluster::OnFinished(const v1::JobStatus& status) {
   }
   end_ = status;
   const absl::Time calm = std::max(ended_, At(scenario_.calm));
-  if (scenario_.mode == Mode::kLiveness && scenario_.replicas() > 1 && !scenario_.reckless) {
+  if (scenario_.mode == Mode::kLiveness && !scenario_.reckless) {
     const std::string lack = Lacking(status);
     if (!lack.empty()) {
       if (queue_.now() > calm + kRecoveryBound) {
