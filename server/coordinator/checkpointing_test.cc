@@ -1,31 +1,13 @@
 // Checkpoints that a job takes.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
 
 using Status = v1::CheckpointStatus;
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
-
-// 50 epochs of 8 data shards: 100 rounds of 4, 200 runs of 2. A checkpoint each 10 s.
-v1::JobSpec LongSpec() {
-  v1::JobSpec spec = TestCluster::Spec();
-  spec.mutable_train()->set_epochs(50);
-  spec.mutable_checkpoint()->set_path("/checkpoints");
-  spec.mutable_checkpoint()->set_every_s(10);
-  return spec;
-}
-
-v1::JobSpec Ssp(v1::JobSpec spec) {
-  spec.mutable_consistency()->mutable_ssp()->set_staleness(1);
-  return spec;
-}
 
 // Time goes by while all sync.
 void Live(TestCluster* c, absl::Duration duration) {
@@ -35,22 +17,10 @@ void Live(TestCluster* c, absl::Duration duration) {
   }
 }
 
-v1::CheckpointReport Error(uint64_t id, const std::string& error) {
-  v1::CheckpointReport report;
-  report.set_id(id);
-  report.set_error(error);
-  return report;
-}
-
-Status Newest(TestCluster* c, const std::string& job) {
-  const v1::JobStatus status = c->Describe(job);
-  REQUIRE(status.checkpoints_size() > 0);
-  return *status.checkpoints().rbegin();
-}
-
-TEST_CASE("in sync a checkpoint is ordered in time, at a version that no partition can have passed") {
+TEST_CASE(
+    "in sync a checkpoint is ordered in time, at a version that no partition can have passed") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 3);
   Live(&c, absl::Seconds(9));
   c.ReportPrimary(job, 0, 3);
@@ -68,12 +38,12 @@ TEST_CASE("in sync a checkpoint is ordered in time, at a version that no partiti
   CHECK(directive->checkpoint().exact_version() == c.DirectiveOf("w1", job)->granted_rounds());
   CHECK(directive->checkpoint().parts().empty());
   CHECK_FALSE(c.DirectiveOf("w1", job)->has_checkpoint());
-  CHECK(Newest(&c, job).state() == Status::WRITING);
+  CHECK(c.NewestCheckpoint(job).state() == Status::WRITING);
 }
 
 TEST_CASE("in sync no more rounds are granted before every primary has heard of the order") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 1);
   const v1::ServerSyncRequest unaware = c.ServerRequest("s1");
   c.TakeCheckpoint(job);
@@ -97,7 +67,7 @@ TEST_CASE("in sync no more rounds are granted before every primary has heard of 
 
 TEST_CASE("the manifest is ordered once all parts are written, and then the checkpoint is whole") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 1);
   c.TakeCheckpoint(job);
   c.Advance(absl::Seconds(1));
@@ -110,12 +80,12 @@ TEST_CASE("the manifest is ordered once all parts are written, and then the chec
   c.SyncServer("s1");
   REQUIRE(c.ServerDirectiveOf("s1", job)->checkpoint().parts_size() == 1);
   CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().parts(0) == std::string(64, 'b'));
-  CHECK(Newest(&c, job).state() == Status::WRITING);
+  CHECK(c.NewestCheckpoint(job).state() == Status::WRITING);
 
   report.set_committed(true);
   c.ReportCheckpoint("s1", job, 0, 16, report);
 
-  const Status status = Newest(&c, job);
+  const Status status = c.NewestCheckpoint(job);
   CHECK(status.state() == Status::WHOLE);
   CHECK(status.version() == 16);
   CHECK(status.bytes() == 500);
@@ -128,21 +98,21 @@ TEST_CASE("the manifest is ordered once all parts are written, and then the chec
 
 TEST_CASE("a checkpoint is ordered after so many rounds") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.mutable_checkpoint()->clear_every_s();
   spec.mutable_checkpoint()->set_every_rounds(6);
   const std::string job = c.Running(spec, 1);
   c.ReportPrimary(job, 0, 5);
   CHECK(c.Describe(job).checkpoints().empty());
   c.ReportPrimary(job, 0, 6);
-  CHECK(Newest(&c, job).id() == 1);
+  CHECK(c.NewestCheckpoint(job).id() == 1);
 }
 
 TEST_CASE("a job without a checkpoint section takes none by itself, but on request") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.clear_checkpoint();
-  const std::string job = c.Running(Ssp(spec), 1);
+  const std::string job = c.Running(TestCluster::Ssp(spec), 1);
   c.ReportPrimary(job, 0, 5);
   Live(&c, absl::Seconds(100));
   c.ReportPrimary(job, 0, 6);
@@ -161,7 +131,7 @@ TEST_CASE("a job without a checkpoint section takes none by itself, but on reque
 TEST_CASE("a checkpoint that cannot be taken is refused and nothing is ordered") {
   TestCluster c;
   CHECK(c.StatusOf(c.TakeCheckpoint("none-1")).code() == absl::StatusCode::kNotFound);
-  const std::string job = c.MustSubmit(LongSpec());
+  const std::string job = c.MustSubmit(TestCluster::CheckpointedSpec());
   CHECK(Says(c.StatusOf(c.TakeCheckpoint(job)).message(), "is WAITING"));
   c.RegisterServer("s1");
   c.RegisterWorker("w1");
@@ -179,7 +149,7 @@ TEST_CASE("a checkpoint that cannot be taken is refused and nothing is ordered")
 
 TEST_CASE("one that is being written already is returned instead") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 1);
   CHECK(c.Get<v1::TakeCheckpointReply>(c.TakeCheckpoint(job)).id() == 1);
   CHECK(c.Get<v1::TakeCheckpointReply>(c.TakeCheckpoint(job)).id() == 1);
@@ -188,30 +158,30 @@ TEST_CASE("one that is being written already is returned instead") {
 
 TEST_CASE("a failed checkpoint is told, training goes on, and the next comes a little later") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   Live(&c, absl::Seconds(10));
   c.ReportPrimary(job, 0, 1);
-  c.ReportCheckpoint("s1", job, 0, 2, Error(1, "no space left on device"));
+  c.ReportCheckpoint("s1", job, 0, 2, TestCluster::CheckpointError(1, "no space left on device"));
 
-  CHECK(Newest(&c, job).state() == Status::FAILED);
-  CHECK(Newest(&c, job).error() == "partition 0: no space left on device");
+  CHECK(c.NewestCheckpoint(job).state() == Status::FAILED);
+  CHECK(c.NewestCheckpoint(job).error() == "partition 0: no space left on device");
   CHECK(c.HasEvent("checkpoint-failed", "checkpoint 1 is not written: partition 0: no space"));
   CHECK(c.Describe(job).state() == v1::RUNNING);
   Live(&c, absl::Seconds(4.5));
   c.ReportPrimary(job, 0, 3);
-  CHECK(Newest(&c, job).id() == 1);
+  CHECK(c.NewestCheckpoint(job).id() == 1);
   Live(&c, absl::Seconds(0.5));
   c.ReportPrimary(job, 0, 4);
-  CHECK(Newest(&c, job).id() == 2);
+  CHECK(c.NewestCheckpoint(job).id() == 2);
 }
 
 TEST_CASE("an order fails when the primary changes, and when nothing is heard of it") {
   TestCluster c;
-  const std::string job = c.Replicated(2, 2, Ssp(LongSpec()));
+  const std::string job = c.Replicated(2, 2, TestCluster::Ssp(TestCluster::CheckpointedSpec()));
   c.ReportPrimary(job, 0, 1);
   c.TakeCheckpoint(job);
   c.RegisterServer("s1");
-  CHECK(Says(Newest(&c, job).error(), "partition 0 has another primary (s2)"));
+  CHECK(Says(c.NewestCheckpoint(job).error(), "partition 0 has another primary (s2)"));
 
   c.ReportPrimary(job, 0, 2);
   c.TakeCheckpoint(job);
@@ -222,7 +192,7 @@ TEST_CASE("an order fails when the primary changes, and when nothing is heard of
 
 TEST_CASE("a restarted coordinator carries an order on") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 1);
   c.TakeCheckpoint(job);
   c.SyncServer("s1");
@@ -234,23 +204,23 @@ TEST_CASE("a restarted coordinator carries an order on") {
   const v1::CheckpointOrder after = c.ServerDirectiveOf("s1", job)->checkpoint();
   CHECK(after.SerializeAsString() == before.SerializeAsString());
   c.WriteCheckpoint(job, 1, 16);
-  CHECK(Newest(&c, job).state() == Status::WHOLE);
+  CHECK(c.NewestCheckpoint(job).state() == Status::WHOLE);
   c.Restart();
-  CHECK(Newest(&c, job).version() == 16);
+  CHECK(c.NewestCheckpoint(job).version() == 16);
 }
 
 TEST_CASE("a job that ends gives its order up") {
   TestCluster c;
-  const std::string job = c.Running(LongSpec(), 1);
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
   c.ReportPrimary(job, 0, 1);
   c.TakeCheckpoint(job);
   c.Cancel(job, "");
-  CHECK(Newest(&c, job).error() == "the job has ended");
+  CHECK(c.NewestCheckpoint(job).error() == "the job has ended");
 }
 
 TEST_CASE("a status shows the newest evaluations and the best one") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.mutable_train()->set_epochs(1000);
   const std::string job = c.Running(spec, 1);
   v1::WorkerSyncRequest request = c.WorkerRequest("w1");

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
+
 namespace paceline {
 namespace {
 
@@ -10,11 +12,6 @@ using Status = v1::CheckpointStatus;
 const absl::Time kStart = absl::FromUnixSeconds(1000);
 
 absl::Time At(double seconds) { return kStart + absl::Seconds(seconds); }
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 // A job with two partitions that began at kStart and takes a checkpoint each 60 s.
 state::JobRecord Record() {

@@ -2,15 +2,11 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 v1::ScaleJobRequest Scaling(const std::string& job) {
   v1::ScaleJobRequest request;

@@ -1,17 +1,13 @@
 // Copies of partitions while servers die: who takes over, what is waited for, what is lost.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
 
 using State = v1::BackupReport;
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 TEST_CASE("a job starts with all its copies in sync, on servers that all hear of it") {
   TestCluster c;

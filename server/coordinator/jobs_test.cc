@@ -1,15 +1,11 @@
 // A job from its submission to its end.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 v1::ConsistencySpec Ssp(uint32_t staleness) {
   v1::ConsistencySpec consistency;

@@ -1,15 +1,11 @@
 // Who is there: registration, leases, scheduling, refusals.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 TEST_CASE("a registration is answered at once; a sync without news after the interval") {
   TestCluster c;

@@ -2,13 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
+
 namespace paceline {
 namespace {
-
-bool Says(const absl::Status& status, const std::string& words) {
-  UNSCOPED_INFO(status);
-  return std::string(status.message()).find(words) != std::string::npos;
-}
 
 v1::WorkerSyncRequest Worker() {
   v1::WorkerSyncRequest request;

@@ -1,6 +1,7 @@
 // What a job goes back to when it has lost its state, and jobs that begin from a checkpoint.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
@@ -9,48 +10,17 @@ namespace {
 using Runs = std::vector<uint64_t>;
 using Status = v1::CheckpointStatus;
 
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
-
-// 50 epochs of 8 data shards: 100 rounds of 4, 200 runs of 2. A checkpoint each 10 s.
-v1::JobSpec LongSpec() {
-  v1::JobSpec spec = TestCluster::Spec();
-  spec.mutable_train()->set_epochs(50);
-  spec.mutable_checkpoint()->set_path("/checkpoints");
-  spec.mutable_checkpoint()->set_every_s(10);
-  return spec;
-}
-
 Runs RunsOf(const v1::LeaseReply& reply) { return {reply.runs().begin(), reply.runs().end()}; }
 
-v1::JobSpec Ssp(v1::JobSpec spec) {
-  spec.mutable_consistency()->mutable_ssp()->set_staleness(1);
-  return spec;
-}
-
-v1::CheckpointReport Error(uint64_t id, const std::string& error) {
-  v1::CheckpointReport report;
-  report.set_id(id);
-  report.set_error(error);
-  return report;
-}
-
-Status Newest(TestCluster* c, const std::string& job) {
-  const v1::JobStatus status = c->Describe(job);
-  REQUIRE(status.checkpoints_size() > 0);
-  return *status.checkpoints().rbegin();
-}
-
 // A running job with one partition on s1 that has come to `version` and has checkpoint 1 of there.
-std::string WithCheckpoint(TestCluster* c, uint64_t version, v1::JobSpec spec = LongSpec()) {
+std::string WithCheckpoint(TestCluster* c, uint64_t version,
+                           v1::JobSpec spec = TestCluster::CheckpointedSpec()) {
   const std::string job = c->Running(spec, 1);
   c->ReportPrimary(job, 0, version);
   REQUIRE(c->Get<v1::TakeCheckpointReply>(c->TakeCheckpoint(job)).id() == 1);
   c->SyncServer("s1");
   c->WriteCheckpoint(job, 1, version);
-  REQUIRE(Newest(c, job).state() == Status::WHOLE);
+  REQUIRE(c->NewestCheckpoint(job).state() == Status::WHOLE);
   return job;
 }
 
@@ -126,7 +96,7 @@ TEST_CASE("a job that has lost its state goes back to its checkpoint") {
 
 TEST_CASE("a restored job waits for as many servers as at its start, up to a lease") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.mutable_fleet()->set_servers(2);
   c.RegisterServer("s2");
   const std::string job = WithCheckpoint(&c, 16, spec);
@@ -180,7 +150,7 @@ TEST_CASE("a coordinator that restarts while a job waits for servers still knows
 
 TEST_CASE("in ssp what only some partitions had applied is granted again") {
   TestCluster c;
-  const std::string job = WithCheckpoint(&c, 3, Ssp(LongSpec()));
+  const std::string job = WithCheckpoint(&c, 3, TestCluster::Ssp(TestCluster::CheckpointedSpec()));
   c.ReportClock("w1", job, 41);
   c.RegisterServer("s1");  // It has restarted.
   c.SyncAll();
@@ -241,7 +211,8 @@ TEST_CASE("a checkpoint that cannot be read is passed over for the one before it
   REQUIRE(c.ServerDirectiveOf("s1", job)->restore().id() == 2);
   const uint64_t config = c.Describe(job).placement(0).config();
 
-  c.ReportCheckpoint("s1", job, 0, 0, Error(2, "chunk 3f/3fa0 has 60 bytes, wanted 64"));
+  c.ReportCheckpoint("s1", job, 0, 0,
+                     TestCluster::CheckpointError(2, "chunk 3f/3fa0 has 60 bytes, wanted 64"));
 
   CHECK(c.HasEvent("checkpoint-unusable", "checkpoint 2 cannot be read: chunk 3f/3fa0 has 60"));
   c.SyncAll();
@@ -251,7 +222,7 @@ TEST_CASE("a checkpoint that cannot be read is passed over for the one before it
   CHECK(c.CopiesOf(job, 0) == "s1*");
   CHECK(c.Describe(job).checkpoints(1).state() == Status::FAILED);
 
-  c.ReportCheckpoint("s1", job, 0, 0, Error(1, "manifest is gone"));
+  c.ReportCheckpoint("s1", job, 0, 0, TestCluster::CheckpointError(1, "manifest is gone"));
 
   CHECK(c.Describe(job).state() == v1::FAILED);
   CHECK(c.Describe(job).reason() ==
@@ -265,14 +236,14 @@ TEST_CASE("an error about another checkpoint than the one gone back to changes n
   const std::string job = WithCheckpoint(&c, 16);
   c.RegisterServer("s1");
   c.SyncAll();
-  c.ReportCheckpoint("s1", job, 0, 0, Error(7, "no such thing"));
+  c.ReportCheckpoint("s1", job, 0, 0, TestCluster::CheckpointError(7, "no such thing"));
   CHECK(c.ServerDirectiveOf("s1", job)->restore().id() == 1);
   CHECK(c.Describe(job).state() == v1::RUNNING);
 }
 
 TEST_CASE("a copy that cannot begin is made anew from one that could") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   const std::string job = c.Replicated(2, 2, spec);
   c.ReportPrimary(job, 0, 5);
   c.TakeCheckpoint(job);
@@ -283,7 +254,7 @@ TEST_CASE("a copy that cannot begin is made anew from one that could") {
   REQUIRE(c.CopiesOf(job, 0) == "s1* s2");
   REQUIRE(c.ServerDirectiveOf("s2", job)->has_restore());
 
-  c.ReportCheckpoint("s1", job, 0, 0, Error(1, "not mounted here"));
+  c.ReportCheckpoint("s1", job, 0, 0, TestCluster::CheckpointError(1, "not mounted here"));
 
   CHECK(c.CopiesOf(job, 0) == "s2* s1~");
   CHECK(c.HasEvent("replica-removed",
@@ -294,7 +265,7 @@ TEST_CASE("a copy that cannot begin is made anew from one that could") {
 
 TEST_CASE("a job begins from a checkpoint in sync, at the version that the first report brings") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.mutable_fleet()->set_layout_servers(2);
   v1::ConsistencySpec sync;
   sync.mutable_sync();
@@ -322,7 +293,7 @@ TEST_CASE("a job begins from a checkpoint in sync, at the version that the first
 
 TEST_CASE("a job begins from a checkpoint in ssp with the runs that are not applied") {
   TestCluster c;
-  const v1::JobSpec spec = Ssp(LongSpec());
+  const v1::JobSpec spec = TestCluster::Ssp(TestCluster::CheckpointedSpec());
   const std::string job = RunningFrom(&c, spec, Start(spec.consistency(), 20, 80));
   const uint64_t lease = c.Lease("w1", job, 3);
   CHECK(c.Find(lease) == nullptr);
@@ -343,7 +314,8 @@ TEST_CASE("a job whose spec wants another mode than its checkpoint has changes t
   TestCluster c;
   v1::ConsistencySpec sync;
   sync.mutable_sync();
-  const std::string job = RunningFrom(&c, Ssp(LongSpec()), Start(sync, 20, 80));
+  const std::string job =
+      RunningFrom(&c, TestCluster::Ssp(TestCluster::CheckpointedSpec()), Start(sync, 20, 80));
   CHECK(c.Describe(job).segment().consistency().has_sync());
   c.ReportPrimary(job, 0, 25);
   CHECK(c.Describe(job).pending_consistency().ssp().staleness() == 1);
@@ -361,8 +333,10 @@ TEST_CASE("the data must be those that the checkpoint was trained on, the kernel
   sync.mutable_sync();
   const v1::StartingPoint start = Start(sync, 20, 80);
   const std::string job =
-      c.Get<v1::SubmitJobReply>(c.Submit(LongSpec(), "from", &start)).job();
-  CHECK(Says(c.StatusOf(c.SetConsistency(job, Ssp(LongSpec()).consistency())).message(),
+      c.Get<v1::SubmitJobReply>(c.Submit(TestCluster::CheckpointedSpec(), "from", &start)).job();
+  CHECK(Says(c.StatusOf(c.SetConsistency(
+                            job, TestCluster::Ssp(TestCluster::CheckpointedSpec()).consistency()))
+                 .message(),
              "begins from a checkpoint"));
   c.RegisterServer("s1");
   c.RegisterWorker("w1");
@@ -376,39 +350,41 @@ TEST_CASE("a bad starting point is refused and no job is made") {
   v1::ConsistencySpec sync;
   sync.mutable_sync();
   v1::StartingPoint start = Start(sync, 20, 401);
-  const absl::Status status = c.StatusOf(c.Submit(LongSpec(), "from", &start));
+  const absl::Status status = c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from", &start));
   CHECK(status.code() == absl::StatusCode::kInvalidArgument);
   CHECK(Says(status.message(), "first_shard is 401; the job has 400 data shards"));
   start = Start(sync, 20, 80);
   start.mutable_facts()->set_train_samples(0);
-  CHECK(Says(c.StatusOf(c.Submit(LongSpec(), "from", &start)).message(), "start.facts have 0"));
+  CHECK(Says(c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from", &start)).message(),
+             "start.facts have 0"));
   start = Start(sync, 20, 80);
   start.mutable_origin()->set_path("relative");
-  CHECK_FALSE(c.StatusOf(c.Submit(LongSpec(), "from", &start)).ok());
+  CHECK_FALSE(c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from", &start)).ok());
   start = Start(sync, 20, 80);
-  CHECK(c.StatusOf(c.Submit(LongSpec(), "from", &start)).ok());
-  CHECK(c.StatusOf(c.Submit(LongSpec(), "from", &start)).ok());
-  CHECK(c.StatusOf(c.Submit(LongSpec(), "from")).code() == absl::StatusCode::kAlreadyExists);
+  CHECK(c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from", &start)).ok());
+  CHECK(c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from", &start)).ok());
+  CHECK(c.StatusOf(c.Submit(TestCluster::CheckpointedSpec(), "from")).code() ==
+        absl::StatusCode::kAlreadyExists);
 }
 
 TEST_CASE("a job that loses its state before its first checkpoint begins again where it began") {
   TestCluster c;
   v1::ConsistencySpec sync;
   sync.mutable_sync();
-  const std::string job = RunningFrom(&c, LongSpec(), Start(sync, 20, 80));
+  const std::string job = RunningFrom(&c, TestCluster::CheckpointedSpec(), Start(sync, 20, 80));
   c.ReportPrimary(job, 0, 25);
   c.RegisterServer("s1");
   c.SyncAll();
   CHECK(c.ServerDirectiveOf("s1", job)->restore().job() == "old-7");
   CHECK(c.ServerDirectiveOf("s1", job)->segment().index() == 1);
-  c.ReportCheckpoint("s1", job, 0, 0, Error(12, "gone"));
+  c.ReportCheckpoint("s1", job, 0, 0, TestCluster::CheckpointError(12, "gone"));
   CHECK(Says(c.Describe(job).reason(), "checkpoint 12 of old-7 cannot be read: s1"));
   CHECK(c.Describe(job).state() == v1::FAILED);
 }
 
 TEST_CASE("a restored job that was sync all along still wants the same kernels of everybody") {
   TestCluster c;
-  v1::JobSpec spec = LongSpec();
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
   spec.mutable_fleet()->set_workers(2);
   const std::string job = WithCheckpoint(&c, 16, spec);
   c.RegisterServer("s1");

@@ -1,17 +1,13 @@
 // Rounds, runs, changes of mode, and what a restarted coordinator knows of them.
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
 
 namespace paceline {
 namespace {
 
 using Runs = std::vector<uint64_t>;
-
-bool Says(absl::string_view text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return std::string(text).find(words) != std::string::npos;
-}
 
 v1::ConsistencySpec Ssp(uint32_t staleness) {
   v1::ConsistencySpec consistency;

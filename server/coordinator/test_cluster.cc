@@ -1,7 +1,6 @@
 #include "server/coordinator/test_cluster.h"
 
 #include <algorithm>
-
 #include <catch2/catch.hpp>
 
 namespace paceline {
@@ -139,8 +138,8 @@ void TestCluster::SyncAll() {
   }
 }
 
-uint64_t TestCluster::ReportFacts(const std::string& id, const std::string& job,
-                                  uint64_t samples, const std::string& kernels) {
+uint64_t TestCluster::ReportFacts(const std::string& id, const std::string& job, uint64_t samples,
+                                  const std::string& kernels) {
   v1::WorkerSyncRequest request = WorkerRequest(id);
   v1::WorkerJobReport* report = request.add_jobs();
   report->set_job(job);
@@ -202,19 +201,27 @@ uint64_t TestCluster::ReportPartitions(const std::string& id, const std::string&
   return Sync(request);
 }
 
+v1::PartitionReport* TestCluster::AddReport(const v1::PartitionPlacement& place,
+                                            const std::string& server, const std::string& job,
+                                            v1::ServerSyncRequest* request) {
+  v1::PartitionReport* report = request->add_partitions();
+  report->set_job(job);
+  report->set_partition(place.partition());
+  report->set_term(place.term());
+  report->set_config(place.config());
+  report->set_is_backup(place.server() != server);
+  for (const v1::PartitionReplica& copy : place.replicas()) {
+    if (copy.server() == server) report->set_replica(copy.id());
+  }
+  return report;
+}
+
 uint64_t TestCluster::ReportPrimary(const std::string& job, uint32_t partition, uint64_t version,
                                     uint64_t backup, v1::BackupReport::State state,
                                     uint64_t last_index) {
   const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
   v1::ServerSyncRequest request = ServerRequest(place.server());
-  v1::PartitionReport* report = request.add_partitions();
-  report->set_job(job);
-  report->set_partition(partition);
-  report->set_term(place.term());
-  report->set_config(place.config());
-  for (const v1::PartitionReplica& copy : place.replicas()) {
-    if (copy.server() == place.server()) report->set_replica(copy.id());
-  }
+  v1::PartitionReport* report = AddReport(place, place.server(), job, &request);
   report->set_version(version);
   report->set_applied_below(version * 4);
   report->set_samples(version * 40);
@@ -231,16 +238,9 @@ uint64_t TestCluster::ReportBackup(const std::string& server, const std::string&
                                    uint32_t partition, uint64_t last_index) {
   const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
   v1::ServerSyncRequest request = ServerRequest(server);
-  v1::PartitionReport* report = request.add_partitions();
-  report->set_job(job);
-  report->set_partition(partition);
-  report->set_term(place.term());
-  report->set_config(place.config());
+  v1::PartitionReport* report = AddReport(place, server, job, &request);
   report->set_is_backup(true);
   report->set_last_index(last_index);
-  for (const v1::PartitionReplica& copy : place.replicas()) {
-    if (copy.server() == server) report->set_replica(copy.id());
-  }
   return Sync(request);
 }
 
@@ -305,20 +305,25 @@ uint64_t TestCluster::ReportCheckpoint(const std::string& server, const std::str
                                        const v1::CheckpointReport& checkpoint) {
   const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
   v1::ServerSyncRequest request = ServerRequest(server);
-  v1::PartitionReport* report = request.add_partitions();
-  report->set_job(job);
-  report->set_partition(partition);
-  report->set_term(place.term());
-  report->set_config(place.config());
-  for (const v1::PartitionReplica& copy : place.replicas()) {
-    if (copy.server() == server) report->set_replica(copy.id());
-  }
-  report->set_is_backup(place.server() != server);
+  v1::PartitionReport* report = AddReport(place, server, job, &request);
   report->set_version(version);
   report->set_applied_below(version * 4);
   report->set_samples(version * 40);
   *report->mutable_checkpoint() = checkpoint;
   return Sync(request);
+}
+
+v1::CheckpointReport TestCluster::CheckpointError(uint64_t id, const std::string& error) {
+  v1::CheckpointReport report;
+  report.set_id(id);
+  report.set_error(error);
+  return report;
+}
+
+v1::CheckpointStatus TestCluster::NewestCheckpoint(const std::string& job) {
+  const v1::JobStatus status = Describe(job);
+  REQUIRE(status.checkpoints_size() > 0);
+  return *status.checkpoints().rbegin();
 }
 
 void TestCluster::WriteCheckpoint(const std::string& job, uint64_t id, uint64_t version) {
@@ -478,6 +483,19 @@ std::string TestCluster::Replicated(uint32_t replicas, int servers, v1::JobSpec 
   return job;
 }
 
+v1::JobSpec TestCluster::CheckpointedSpec() {
+  v1::JobSpec spec = Spec();
+  spec.mutable_train()->set_epochs(50);
+  spec.mutable_checkpoint()->set_path("/checkpoints");
+  spec.mutable_checkpoint()->set_every_s(10);
+  return spec;
+}
+
+v1::JobSpec TestCluster::Ssp(v1::JobSpec spec) {
+  spec.mutable_consistency()->mutable_ssp()->set_staleness(1);
+  return spec;
+}
+
 v1::JobSpec TestCluster::WideSpec(uint64_t partitions) {
   v1::JobSpec spec = BareSpec();
   spec.mutable_model()->mutable_parameters(0)->set_shape(0, partitions << 20);
@@ -498,8 +516,6 @@ std::string TestCluster::CopiesOf(const std::string& job, uint32_t partition) {
   return all;
 }
 
-void TestCluster::Break(const std::string& server) {
-  coordinator_->OnCancel(SyncServer(server));
-}
+void TestCluster::Break(const std::string& server) { coordinator_->OnCancel(SyncServer(server)); }
 
 }  // namespace paceline

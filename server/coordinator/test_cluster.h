@@ -71,6 +71,11 @@ class TestCluster {
   uint64_t ReportCheckpoint(const std::string& server, const std::string& job, uint32_t partition,
                             uint64_t version, const v1::CheckpointReport& checkpoint);
 
+  // That checkpoint `id` cannot be written or read.
+  static v1::CheckpointReport CheckpointError(uint64_t id, const std::string& error);
+  // What is known of the job's newest checkpoint.
+  v1::CheckpointStatus NewestCheckpoint(const std::string& job);
+
   // Partition 0, the only one, is written at `version`, and then the manifest.
   void WriteCheckpoint(const std::string& job, uint64_t id, uint64_t version);
 
@@ -113,6 +118,11 @@ class TestCluster {
   // The same on servers s1..sn, with `replicas` copies.
   std::string Replicated(uint32_t replicas, int servers, v1::JobSpec spec = Spec());
 
+  // 50 epochs of it: 100 rounds, 200 runs. A checkpoint each 10 s.
+  static v1::JobSpec CheckpointedSpec();
+  // The same in ssp(1).
+  static v1::JobSpec Ssp(v1::JobSpec spec);
+
   // A bare job of so many partitions of 2^20 elements.
   static v1::JobSpec WideSpec(uint64_t partitions);
 
@@ -128,6 +138,10 @@ class TestCluster {
   uint64_t IncarnationOf(const std::string& id) const { return incarnations_.at(id); }
 
  private:
+  // Adds a report of the copy on `server` to a request of that server, as what it is now.
+  static v1::PartitionReport* AddReport(const v1::PartitionPlacement& place,
+                                        const std::string& server, const std::string& job,
+                                        v1::ServerSyncRequest* request);
   const Reply* Require(uint64_t call);
   void Collect();
 

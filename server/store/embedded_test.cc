@@ -10,6 +10,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/testing/says.h"
+
 namespace paceline {
 namespace {
 
@@ -44,11 +46,6 @@ std::string MakeStore() {
   REQUIRE(store.ok());
   REQUIRE((*store)->Commit({{}, {{"job/1", "the value of job 1"}}, {}})->committed);
   return path;
-}
-
-bool Says(const absl::Status& status, const std::string& words) {
-  UNSCOPED_INFO(status);
-  return std::string(status.message()).find(words) != std::string::npos;
 }
 
 TEST_CASE("what was committed is there after the file is opened again") {

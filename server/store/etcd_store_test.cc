@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/testing/says.h"
 #include "server/store/etcd/fake_etcd.h"
 
 namespace paceline {
@@ -46,11 +47,6 @@ struct World {
 
 Transaction PutOne(const std::string& key, const std::string& value) {
   return {{}, {{key, value}}, {}};
-}
-
-bool Says(const absl::Status& status, const std::string& words) {
-  UNSCOPED_INFO(status);
-  return std::string(status.message()).find(words) != std::string::npos;
 }
 
 TEST_CASE("a commit whose answer was lost is sent again and written once") {
