@@ -186,10 +186,7 @@ void Coordinator::Fleet::TakePartition(const v1::ServerIdentity& server,
   }
   if (job->order.has_value()) job->order->Take(now_, p, report.checkpoint());
   job->progress->Report(now_, Trim(report));
-  if (report.backups_size() > 0) {
-    v1::PartitionPlacement trial = place;
-    if (!TakeReport(job->progress->reports()[p], &trial).empty()) job->told.insert(p);
-  }
+  if (!ChangesIn(job->progress->reports()[p], place).empty()) job->told.insert(p);
   const auto failover = job->failovers.find(p);
   if (failover != job->failovers.end() && report.version() > failover->second.version) {
     job->failovers.erase(failover);

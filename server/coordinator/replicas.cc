@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -15,11 +16,17 @@ using Replica = v1::PartitionReplica;
 
 void Raise(v1::PartitionPlacement* placement) { placement->set_config(placement->config() + 1); }
 
+// Its place among the copies; replicas_size(): nowhere.
+int PlaceOf(uint64_t id, const v1::PartitionPlacement& placement) {
+  const auto& copies = placement.replicas();
+  return static_cast<int>(std::find_if(copies.begin(), copies.end(),
+                                       [id](const Replica& copy) { return copy.id() == id; }) -
+                          copies.begin());
+}
+
 Replica* Find(uint64_t id, v1::PartitionPlacement* placement) {
-  for (Replica& copy : *placement->mutable_replicas()) {
-    if (copy.id() == id) return &copy;
-  }
-  return nullptr;
+  const int place = PlaceOf(id, *placement);
+  return place == placement->replicas_size() ? nullptr : placement->mutable_replicas(place);
 }
 
 bool IsPrimary(const Replica& copy, const v1::PartitionPlacement& placement) {
@@ -41,12 +48,10 @@ bool StaysInSync(const Replica& copy) { return !copy.leaving() && copy.in_sync()
 
 void Remove(uint64_t id, const std::string& why, v1::PartitionPlacement* placement,
             CopyChanges* changes) {
-  auto* copies = placement->mutable_replicas();
-  const auto it = std::find_if(copies->begin(), copies->end(),
-                               [id](const Replica& copy) { return copy.id() == id; });
-  PACELINE_CHECK(it != copies->end());
-  changes->push_back({Kind::kRemoved, id, it->server(), why});
-  copies->erase(it);
+  const int place = PlaceOf(id, *placement);
+  PACELINE_CHECK(place < placement->replicas_size());
+  changes->push_back({Kind::kRemoved, id, placement->replicas(place).server(), why});
+  placement->mutable_replicas()->DeleteSubrange(place, 1);
 }
 
 CopyWord WordOf(const CopyWords& words, const Replica& copy) {
@@ -240,27 +245,38 @@ CopyChanges Promote(const std::string& server, const std::string& why,
   return {{Kind::kPromoted, copy->id(), copy->server(), why}};
 }
 
-CopyChanges TakeReport(const v1::PartitionReport& report, v1::PartitionPlacement* placement) {
-  const Replica* primary = PrimaryOf(*placement);
+CopyChanges ChangesIn(const v1::PartitionReport& report, const v1::PartitionPlacement& placement) {
+  const Replica* primary = PrimaryOf(placement);
   const bool is_its = primary != nullptr && report.replica() == primary->id() &&
-                      report.term() == placement->term() && report.config() == placement->config();
+                      report.term() == placement.term() && report.config() == placement.config();
   if (!is_its) return {};
   CopyChanges changes;
+  std::set<uint64_t> spoken_of;
   for (const v1::BackupReport& backup : report.backups()) {
-    Replica* copy = Find(backup.replica(), placement);
-    if (copy == nullptr || IsPrimary(*copy, *placement)) continue;
-    if (backup.state() == v1::BackupReport::CAUGHT_UP && !copy->in_sync()) {
-      copy->set_in_sync(true);
-      changes.push_back({Kind::kInSync, copy->id(), copy->server(), ""});
+    const int place = PlaceOf(backup.replica(), placement);
+    if (place == placement.replicas_size()) continue;
+    const Replica& copy = placement.replicas(place);
+    if (IsPrimary(copy, placement) || !spoken_of.insert(copy.id()).second) continue;
+    if (backup.state() == v1::BackupReport::CAUGHT_UP && !copy.in_sync()) {
+      changes.push_back({Kind::kInSync, copy.id(), copy.server(), ""});
     } else if (backup.state() == v1::BackupReport::LAGGING) {
       // Even if it is not in sync here: the primary, which has called it CAUGHT_UP, waits for it
       // until a new config says otherwise.
-      copy->set_in_sync(false);
-      changes.push_back({Kind::kOutOfSync, copy->id(), copy->server(), ""});
+      changes.push_back({Kind::kOutOfSync, copy.id(), copy.server(), ""});
     } else if (backup.state() == v1::BackupReport::DIVERGED) {
-      changes.push_back({Kind::kDiverged, copy->id(), copy->server(), ""});
-      CopyChanges told;  // Diverged says it.
-      Remove(copy->id(), "", placement, &told);
+      changes.push_back({Kind::kDiverged, copy.id(), copy.server(), ""});
+    }
+  }
+  return changes;
+}
+
+CopyChanges TakeReport(const v1::PartitionReport& report, v1::PartitionPlacement* placement) {
+  const CopyChanges changes = ChangesIn(report, *placement);
+  for (const CopyChange& change : changes) {
+    if (change.kind == Kind::kDiverged) {
+      placement->mutable_replicas()->DeleteSubrange(PlaceOf(change.replica, *placement), 1);
+    } else {
+      Find(change.replica, placement)->set_in_sync(change.kind == Kind::kInSync);
     }
   }
   if (!changes.empty()) Raise(placement);

@@ -68,8 +68,10 @@ v1::PartitionReplica* AddCopy(const CopyServer& server, uint64_t id,
 CopyChanges Promote(const std::string& server, const std::string& why,
                     v1::PartitionPlacement* placement);
 
-// What its primary says of the backups. Nothing, if the report is of another term, config or copy
-// than the placement's.
+// What the primary's word on its backups changes. Nothing, if the report is of another term, config
+// or copy than the placement's.
+CopyChanges ChangesIn(const v1::PartitionReport& report, const v1::PartitionPlacement& placement);
+// Makes those changes.
 CopyChanges TakeReport(const v1::PartitionReport& report, v1::PartitionPlacement* placement);
 
 // Takes out the copies on `lost` servers (id -> why). If the primary's is among them, the best one

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/job/job_spec.h"
-#include "common/job/round_plan.h"
+#include "common/job/job_work.h"
 #include "tests/sim/random.h"
 #include "tests/sim/trouble.h"
 
@@ -148,7 +148,7 @@ void DrawWorkers(Random* random, Scenario* scenario) {
 }  // namespace
 
 uint64_t Scenario::shards_per_epoch() const {
-  return ShardsPerEpoch(facts.train_samples(), spec.data().shard_samples());
+  return ShardsPerEpoch(spec, facts);
 }
 
 uint64_t Scenario::total_shards() const { return shards_per_epoch() * spec.train().epochs(); }
