@@ -6,35 +6,16 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/parameter_client.h"
 #include "tests/integration/fleet.h"
+#include "tests/integration/replicated_job.h"
 
 namespace paceline {
 namespace {
 
-constexpr int kEpochs = 12;
 // A silence of this length is what design.md allows a failover.
 constexpr absl::Duration kPauseMax = absl::Seconds(3);
-
-struct Files {
-  std::string folder = TestFolder("failover");
-  std::string csv = MakeCsv(folder + "/samples.csv", 3000);
-  std::string spec = MakeSpec(folder + "/job.yaml", csv,
-                              absl::StrCat("train: {shards_per_round: 8, epochs: ", kEpochs,
-                                           "}\nfleet: {workers: 2, servers: 3, replicas: 2}\n"));
-};
-
-// The weights of the spec when nobody dies.
-std::string UndisturbedBits(const Files& files) {
-  const CommandResult result =
-      Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
-                "fleet={servers: 1, workers: 1, replicas: 1}", "--worker-flag=--backend=cpu"});
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result.json()["weights_sha256"];
-}
 
 // Coordinator and parameter servers are processes of their own.
 FleetOptions ThreeServers() {
@@ -50,21 +31,6 @@ std::set<std::string> Primaries(const Json& status) {
   std::set<std::string> servers;
   for (const Json& place : status["placement"]) servers.insert(place["server"]);
   return servers;
-}
-
-// Copies in sync of the partition that has the fewest.
-size_t InSync(const Json& status) {
-  size_t fewest = status["placement"].empty() ? 0 : 1000;
-  for (const Json& place : status["placement"]) {
-    size_t count = 0;
-    for (const Json& replica : place["replicas"]) count += replica["in_sync"] == true ? 1 : 0;
-    fewest = std::min(fewest, count);
-  }
-  return fewest;
-}
-
-bool AwaitInSync(const Fleet& fleet, const std::string& job, size_t copies) {
-  return Eventually([&] { return InSync(fleet.Status(job)) >= copies; });
 }
 
 // Of a server: copies that it holds. -1: it is not in the fleet.
@@ -92,20 +58,10 @@ std::string KillPrimary(Fleet* fleet, const std::string& job) {
   return victim;
 }
 
-void CheckCountedOnce(const Json& summary, const Json& status) {
-  CHECK(summary["state"] == "finished");
-  const uint64_t samples = Number(status["facts"]["train_samples"]) * kEpochs;
-  CHECK(summary["samples"] == samples);
-  for (const Json& partition : status["partitions"]) CHECK(Number(partition["samples"]) == samples);
-}
-
 TEST_CASE("servers that are killed and come back, one after another, change no bit") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   Fleet fleet(ThreeServers());
-  const std::string job = fleet.Submit(files.spec);
-  REQUIRE(AwaitInSync(fleet, job, 2));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec);
 
   for (int i = 0; i < 2; ++i) {
     const std::string victim = KillPrimary(&fleet, job);
@@ -116,22 +72,18 @@ TEST_CASE("servers that are killed and come back, one after another, change no b
   }
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
   CheckCountedOnce(summary, fleet.Status(job));
 }
 
 TEST_CASE("of three copies two die at once; the servers come back and are used again") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   Fleet fleet(ThreeServers());
-  const std::string job = fleet.Submit(files.spec, {"fleet.replicas=3"});
-  REQUIRE(AwaitInSync(fleet, job, 3));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec, {"fleet.replicas=3"}, 3);
 
   fleet.process("server-2").Signal(SIGKILL);
   KillPrimary(&fleet, job);
-  const uint64_t before = Number(fleet.Status(job)["samples"]);
-  CHECK(Eventually([&] { return Number(fleet.Status(job)["samples"]) > before; }));
+  CHECK(MovesOn(fleet, job));
   const std::set<std::string> left = Primaries(fleet.Status(job));
   CHECK(left.size() == 1);
   for (const char* server : {"server-0", "server-1", "server-2"}) {
@@ -140,18 +92,16 @@ TEST_CASE("of three copies two die at once; the servers come back and are used a
   CHECK(AwaitInSync(fleet, job, 3));
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
   CheckCountedOnce(summary, fleet.Status(job));
 }
 
 TEST_CASE("in ssp and async every sample counts once although a primary dies") {
   for (const std::string mode : {"{ssp: 3}", "async"}) {
     INFO("consistency: " << mode);
-    const Files files;
+    const ReplicatedJob spec;
     Fleet fleet(ThreeServers());
-    const std::string job = fleet.Submit(files.spec, {"consistency=" + mode});
-    REQUIRE(AwaitInSync(fleet, job, 2));
-    REQUIRE(fleet.Reached(job, 0.1));
+    const std::string job = SubmitUnderWay(fleet, spec, {"consistency=" + mode});
 
     fleet.StartServer(KillPrimary(&fleet, job));
 
@@ -161,12 +111,9 @@ TEST_CASE("in ssp and async every sample counts once although a primary dies") {
 }
 
 TEST_CASE("a primary that is paused past its lease is deposed, comes back, and changes no bit") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   Fleet fleet(ThreeServers());
-  const std::string job = fleet.Submit(files.spec);
-  REQUIRE(AwaitInSync(fleet, job, 2));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec);
 
   const std::string paused = *Primaries(fleet.Status(job)).begin();
   fleet.process(paused).Signal(SIGSTOP);
@@ -175,16 +122,13 @@ TEST_CASE("a primary that is paused past its lease is deposed, comes back, and c
   CHECK(Eventually([&] { return CopiesOn(fleet, paused) >= 0; }));
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
 }
 
 TEST_CASE("a server that is drained becomes empty while its job goes on") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   Fleet fleet(ThreeServers());
-  const std::string job = fleet.Submit(files.spec);
-  REQUIRE(AwaitInSync(fleet, job, 2));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec);
   const std::string drained = *Primaries(fleet.Status(job)).begin();
 
   const CommandResult result = fleet.Paceline({"drain", drained});
@@ -195,17 +139,14 @@ TEST_CASE("a server that is drained becomes empty while its job goes on") {
   CHECK(fleet.Status(job)["state"] == "RUNNING");
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
   CheckCountedOnce(summary, fleet.Status(job));
 }
 
 TEST_CASE("a server dies while the coordinator is away; both come back and no bit has changed") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   Fleet fleet(ThreeServers());
-  const std::string job = fleet.Submit(files.spec);
-  REQUIRE(AwaitInSync(fleet, job, 2));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec);
   const std::string victim = *Primaries(fleet.Status(job)).begin();
 
   fleet.Kill("coordinator");
@@ -214,19 +155,16 @@ TEST_CASE("a server dies while the coordinator is away; both come back and no bi
   fleet.StartServer(victim);
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
   CheckCountedOnce(summary, fleet.Status(job));
 }
 
 TEST_CASE("below min_in_sync pushes wait, and go on when the copy is back") {
-  const Files files;
-  const std::string bits = UndisturbedBits(files);
+  const ReplicatedJob spec;
   FleetOptions options = ThreeServers();
   options.servers = 2;
   Fleet fleet(options);
-  const std::string job = fleet.Submit(files.spec, {"fleet.min_in_sync=2"});
-  REQUIRE(AwaitInSync(fleet, job, 2));
-  REQUIRE(fleet.Reached(job, 0.1));
+  const std::string job = SubmitUnderWay(fleet, spec, {"fleet.min_in_sync=2"});
 
   const std::string victim = KillPrimary(&fleet, job);
   const CommandResult why = fleet.Paceline({"why", job});
@@ -236,7 +174,7 @@ TEST_CASE("below min_in_sync pushes wait, and go on when the copy is back") {
   fleet.StartServer(victim);
 
   const Json summary = fleet.Wait(job);
-  CHECK(summary["weights_sha256"] == bits);
+  CHECK(summary["weights_sha256"] == UndisturbedBits());
 }
 
 // The longest of the exchanges of a library client that goes on while its primary gets `signal`.
