@@ -92,20 +92,16 @@ int Take(const TakeFlags& flags) {
   const auto reply = OrderCheckpoint(&control, flags.job, flags.path);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
   if (!flags.wait) {
-    std::printf("%s\n", flags.fleet.json
-                            ? MessageJson(*reply).c_str()
-                            : absl::StrCat("checkpoint ", reply->id(), " of ", flags.job,
-                                           " is being written; status tells what becomes of it")
-                                  .c_str());
+    PrintReply(flags.fleet.json, *reply,
+               absl::StrCat("checkpoint ", reply->id(), " of ", flags.job,
+                            " is being written; status tells what becomes of it\n"));
     return kOk;
   }
   const auto written = FollowCheckpoint(CallsOf(&control), flags.job, reply->id(), {});
   if (!written.ok()) return FailCall(written.status(), flags.fleet.fleet);
-  if (flags.fleet.json) {
-    std::printf("%s\n", MessageJson(*written).c_str());
-  } else if (written->state() == v1::CheckpointStatus::WHOLE) {
-    std::printf("%s\n", CheckpointLine(flags.job, *written).c_str());
-  }
+  const bool is_whole = written->state() == v1::CheckpointStatus::WHOLE;
+  PrintReply(flags.fleet.json, *written,
+             is_whole ? absl::StrCat(CheckpointLine(flags.job, *written), "\n") : "");
   return FailIfNotWhole(*written);
 }
 

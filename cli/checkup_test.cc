@@ -11,6 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cli/test_files.h"
 #include "common/base/version.h"
 
 namespace paceline::cli {
@@ -18,17 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Folder(const std::string& name) {
-  const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / name;
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
 // A script that answers whatever is asked with `answer`.
-void MakeProgram(const fs::path& path, const std::string& answer) {
-  std::ofstream(path) << "#!/bin/sh\necho '" << answer << "'\n";
-  fs::permissions(path, fs::perms::owner_all);
+void MakeAnswering(const fs::path& path, const std::string& answer) {
+  MakeProgram(path, "echo '" + answer + "'");
 }
 
 // Listens on a free port of loopback while it lives.
@@ -72,7 +65,7 @@ TEST_CASE("loopback can be listened at, as this test does") {
 
 TEST_CASE("a program of this release is good, in whatever folder") {
   const fs::path folder = Folder("it's here");
-  MakeProgram(folder / "paceline-server", std::string("paceline-server ") + kRelease);
+  MakeAnswering(folder / "paceline-server", std::string("paceline-server ") + kRelease);
 
   const Finding finding = CheckProgram("paceline-server", folder.string());
 
@@ -82,7 +75,7 @@ TEST_CASE("a program of this release is good, in whatever folder") {
 
 TEST_CASE("a program of another release is bad") {
   const fs::path folder = Folder("old");
-  MakeProgram(folder / "paceline-worker", "paceline-worker 0.0.1");
+  MakeAnswering(folder / "paceline-worker", "paceline-worker 0.0.1");
 
   const Finding finding = CheckProgram("paceline-worker", folder.string());
 

@@ -1,6 +1,5 @@
 // paceline drain, rebalance, scale: the fleet and its jobs change while they run.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -23,15 +22,6 @@ struct ElasticFlags {
   uint32_t min_in_sync = 0;
 };
 
-void Print(const ElasticFlags& flags, const google::protobuf::Message& reply,
-           const std::string& text) {
-  if (flags.fleet.json) {
-    std::printf("%s\n", MessageJson(reply).c_str());
-  } else {
-    std::printf("%s", text.c_str());
-  }
-}
-
 std::string DrainText(const ElasticFlags& flags, const v1::DrainServerReply& reply) {
   if (flags.cancel) return absl::StrCat(flags.server, " may be given partitions again\n");
   if (reply.replicas() == 0) {
@@ -49,7 +39,7 @@ int Drain(const ElasticFlags& flags) {
   request.set_cancel(flags.cancel);
   const auto reply = control.DrainServer(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
-  Print(flags, *reply, DrainText(flags, *reply));
+  PrintReply(flags.fleet.json, *reply, DrainText(flags, *reply));
   return kOk;
 }
 
@@ -69,7 +59,7 @@ int Rebalance(const ElasticFlags& flags) {
   request.set_dry_run(flags.plan);
   const auto reply = control.Rebalance(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
-  Print(flags, *reply, MovesText(*reply));
+  PrintReply(flags.fleet.json, *reply, MovesText(*reply));
   return kOk;
 }
 
@@ -82,10 +72,10 @@ int Scale(const ElasticFlags& flags) {
   ControlClient control(flags.fleet.fleet);
   const auto reply = control.ScaleJob(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
-  Print(flags, *reply,
-        absl::StrCat(flags.job, " wants ", Counted(reply->workers(), "worker"), " and ",
-                     reply->replicas(), reply->replicas() == 1 ? " copy" : " copies",
-                     " of each partition, at least ", reply->min_in_sync(), " in sync\n"));
+  PrintReply(flags.fleet.json, *reply,
+             absl::StrCat(flags.job, " wants ", Counted(reply->workers(), "worker"), " and ",
+                          reply->replicas(), reply->replicas() == 1 ? " copy" : " copies",
+                          " of each partition, at least ", reply->min_in_sync(), " in sync\n"));
   return kOk;
 }
 

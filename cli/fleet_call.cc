@@ -1,6 +1,9 @@
 #include "cli/fleet_call.h"
 
+#include <cstdio>
+
 #include "absl/time/clock.h"
+#include "cli/render.h"
 
 namespace paceline::cli {
 
@@ -15,6 +18,14 @@ FollowCalls CallsOf(ControlClient* control) {
   calls.now = [] { return absl::Now(); };
   calls.sleep = [](absl::Duration duration) { absl::SleepFor(duration); };
   return calls;
+}
+
+void PrintReply(bool json, const google::protobuf::Message& reply, const std::string& text) {
+  if (json) {
+    std::printf("%s\n", MessageJson(reply).c_str());
+  } else {
+    std::printf("%s", text.c_str());
+  }
 }
 
 }  // namespace paceline::cli

@@ -1,6 +1,5 @@
 // paceline submit, status, list, wait, cancel, mode: a job on a running fleet.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -34,15 +33,6 @@ struct JobFlags {
   std::string mode;
 };
 
-// As scripts or as people read it, with one end of line.
-void Print(bool json, const google::protobuf::Message& message, const std::string& text) {
-  if (json) {
-    std::printf("%s\n", MessageJson(message).c_str());
-  } else {
-    std::printf("%s", text.c_str());
-  }
-}
-
 int Submit(const JobFlags& flags) {
   const auto spec = LoadSpec(flags.spec, flags.overrides);
   if (!spec.ok()) return Fail(spec.status());
@@ -62,7 +52,7 @@ int Status(const JobFlags& flags) {
   if (flags.job.empty()) {
     const auto fleet = control.DescribeFleet({}, kCallTimeout);
     if (!fleet.ok()) return FailCall(fleet.status(), flags.fleet.fleet);
-    Print(flags.fleet.json, *fleet, FleetText(*fleet));
+    PrintReply(flags.fleet.json, *fleet, FleetText(*fleet));
     return kOk;
   }
   v1::DescribeJobRequest request;
@@ -70,8 +60,8 @@ int Status(const JobFlags& flags) {
   auto job = control.DescribeJob(request, kCallTimeout);
   if (!job.ok()) return FailCall(job.status(), flags.fleet.fleet);
   KeepEvaluations(kEvaluationsPrinted, &*job);
-  Print(flags.fleet.json, *job,
-        JobText(*job, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch())));
+  PrintReply(flags.fleet.json, *job,
+             JobText(*job, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch())));
   return kOk;
 }
 
@@ -79,7 +69,7 @@ int List(const JobFlags& flags) {
   ControlClient control(flags.fleet.fleet);
   const auto jobs = control.ListJobs({}, kCallTimeout);
   if (!jobs.ok()) return FailCall(jobs.status(), flags.fleet.fleet);
-  Print(flags.fleet.json, *jobs, JobListText(*jobs));
+  PrintReply(flags.fleet.json, *jobs, JobListText(*jobs));
   return kOk;
 }
 
@@ -90,7 +80,8 @@ int Cancel(const JobFlags& flags) {
   request.set_reason(flags.reason);
   const auto reply = control.CancelJob(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
-  Print(flags.fleet.json, *reply, absl::StrCat(flags.job, " is ", StateName(reply->state()), "\n"));
+  PrintReply(flags.fleet.json, *reply,
+             absl::StrCat(flags.job, " is ", StateName(reply->state()), "\n"));
   return kOk;
 }
 
@@ -117,9 +108,9 @@ int Mode(const JobFlags& flags) {
   *request.mutable_consistency() = *consistency;
   const auto reply = control.SetConsistency(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
-  Print(flags.fleet.json, *reply,
-        absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
-                     reply->segment(), ", once the work granted so far is applied\n"));
+  PrintReply(flags.fleet.json, *reply,
+             absl::StrCat(flags.job, ": ", ConsistencyName(*consistency), " from segment ",
+                          reply->segment(), ", once the work granted so far is applied\n"));
   return kOk;
 }
 

@@ -6,24 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/test_files.h"
+
 namespace paceline::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A new folder of this name.
-fs::path Folder(const std::string& name) {
-  const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / name;
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-// A shell script, executable.
-void MakeProgram(const fs::path& path, const std::string& script) {
-  std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
-  fs::permissions(path, fs::perms::owner_all);
-}
 
 // A server that says it listens at `address`, then waits for its end.
 std::string ServerScript(const std::string& address) {

@@ -30,7 +30,7 @@ int Logs(const LogsFlags& flags) {
     if (!reply.ok()) return FailCall(reply.status(), flags.fleet.fleet);
     for (const v1::Event& event : reply->events()) {
       request.set_after(event.sequence());
-      std::printf("%s\n", flags.fleet.json ? MessageJson(event).c_str() : EventLine(event).c_str());
+      PrintReply(flags.fleet.json, event, EventLine(event) + "\n");
     }
     std::fflush(stdout);
     if (!flags.follow) return kOk;

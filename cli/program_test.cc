@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "cli/process.h"
+#include "cli/test_files.h"
 #include "server/checkpoint/checkpoint_store.h"
 #include "server/checkpoint/example_checkpoint.h"
 #include "server/checkpoint/posix_file_system.h"
@@ -30,18 +31,6 @@ constexpr absl::Duration kPatience = absl::Seconds(40);
 std::string Contents(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-fs::path Folder(const std::string& name) {
-  const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / name;
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-void MakeProgram(const fs::path& path, const std::string& script) {
-  std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
-  fs::permissions(path, fs::perms::owner_all);
 }
 
 struct Outcome {

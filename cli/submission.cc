@@ -11,7 +11,6 @@
 #include "cli/fleet_call.h"
 #include "cli/follow.h"
 #include "cli/progress.h"
-#include "cli/render.h"
 #include "cli/result.h"
 #include "cli/starting_point.h"
 #include "common/base/status_macros.h"
@@ -67,7 +66,7 @@ int SubmitAndPrint(ControlClient* control, v1::SubmitJobRequest request,
     std::fprintf(stderr, "submitted %s\n", reply->job().c_str());
     return WaitAndPrint(control, reply->job(), options.fleet, 0);
   }
-  std::printf("%s\n", options.fleet.json ? MessageJson(*reply).c_str() : reply->job().c_str());
+  PrintReply(options.fleet.json, *reply, reply->job() + "\n");
   return kOk;
 }
 
