@@ -10,39 +10,13 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/status_macros.h"
+#include "common/base/descriptor.h"
 
 namespace paceline {
 namespace {
 
 absl::Status Failed(absl::string_view what, absl::string_view path) {
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", what, " \"", path, "\""));
-}
-
-// Closes the file when it goes.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int number() const { return number_; }
-
- private:
-  const int number_;
-};
-
-absl::Status WriteAll(int file, absl::string_view bytes, absl::string_view path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("write", path);
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
 }
 
 // So that the name, too, outlives a power cut.
@@ -57,7 +31,7 @@ absl::Status SyncFolderOf(const std::string& path) {
 }
 
 absl::Status WriteAndSync(int file, absl::string_view contents, const std::string& path) {
-  RETURN_IF_ERROR(WriteAll(file, contents, path));
+  if (!WriteAll(file, contents)) return Failed("write", path);
   if (::fchmod(file, 0644) != 0) return Failed("change the mode of", path);
   if (::fsync(file) != 0) return Failed("sync", path);
   return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/descriptor.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 
@@ -26,21 +27,6 @@ absl::Status Failed(absl::string_view what, absl::string_view path) {
   return absl::ErrnoToStatus(errno, message);
 }
 
-// Closes the file when it goes.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
 class PosixLock final : public FileLock {
  public:
   explicit PosixLock(Descriptor file) : file_(std::move(file)) {}
@@ -49,19 +35,11 @@ class PosixLock final : public FileLock {
   const Descriptor file_;
 };
 
-absl::Status WriteAll(int file, absl::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("write", path);
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status WriteAndSync(int file, absl::Span<const absl::string_view> pieces,
                           const std::string& path) {
-  for (const absl::string_view piece : pieces) RETURN_IF_ERROR(WriteAll(file, piece, path));
+  for (const absl::string_view piece : pieces) {
+    if (!WriteAll(file, piece)) return Failed("write", path);
+  }
   if (::fchmod(file, 0644) != 0) return Failed("change the mode of", path);
   if (::fsync(file) != 0) return Failed("sync", path);
   return absl::OkStatus();
