@@ -106,7 +106,7 @@ absl::Status PartitionCopy::BecomeBackupOf(const v1::ReplicaKey& key, Answers* a
 
 absl::StatusOr<v1::ReplicaReply> PartitionCopy::Promising(absl::Time now,
                                                           absl::StatusOr<v1::ReplicaReply> reply) {
-  if (reply.ok()) promised_until_ = std::max(promised_until_, now + options_.promise);
+  if (reply.ok()) promised_until_ = std::max(promised_until_, now + options_.replication.promise);
   return reply;
 }
 
@@ -178,10 +178,7 @@ absl::Status PartitionCopy::Promote(absl::Time now, const v1::JobDirective& dire
   options.job = shape_->spec.job;
   options.partition = shape_->spec.partition;
   options.elements = shape_->spec.elements;
-  options.limits = options_.log;
-  options.heartbeat = options_.heartbeat;
-  options.promise = options_.promise;
-  options.lagging_after = options_.lagging_after;
+  options.replication = options_.replication;
   options.next_call = options_.next_call;
   auto replicator = std::make_unique<Replicator>(
       std::move(options),

@@ -42,10 +42,7 @@ class PartitionCopy {
   using Answers = std::vector<Answer>;
 
   struct Options {
-    LogLimits log;
-    absl::Duration heartbeat;
-    absl::Duration promise;
-    absl::Duration lagging_after;
+    ReplicationOptions replication;
     uint64_t digest_interval = 256;
     std::function<uint64_t()> next_call;
   };

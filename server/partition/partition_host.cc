@@ -24,16 +24,11 @@ absl::Status EndOf(const v1::JobDirective& directive) {
       directive.job(), directive.state() == v1::FAILED ? " has failed" : " was cancelled"));
 }
 
+// `next_call` outlives the copies.
 PartitionCopy::Options CopyOptionsOf(const PartitionHost::Options& options,
-                                     std::function<uint64_t()> next_call) {
-  PartitionCopy::Options of_copy;
-  of_copy.log = options.log;
-  of_copy.heartbeat = options.heartbeat;
-  of_copy.promise = options.promise;
-  of_copy.lagging_after = options.lagging_after;
-  of_copy.digest_interval = options.digest_interval;
-  of_copy.next_call = std::move(next_call);
-  return of_copy;
+                                     std::atomic<uint64_t>* next_call) {
+  return {options.replication, options.digest_interval,
+          [next_call] { return next_call->fetch_add(1); }};
 }
 
 bool SameOrigin(const v1::RestoreOrigin& a, const v1::RestoreOrigin& b) {
@@ -440,8 +435,7 @@ absl::StatusOr<std::shared_ptr<PartitionHost::Held>> PartitionHost::CreateCopy(
   ASSIGN_OR_RETURN(PartitionSpec spec, PartitionSpecOf(directive, layout, index));
   ASSIGN_OR_RETURN(
       auto copy,
-      PartitionCopy::Create(CopyOptionsOf(options_, [this] { return next_call_.fetch_add(1); }),
-                            std::move(spec), place.replica,
+      PartitionCopy::Create(CopyOptionsOf(options_, &next_call_), std::move(spec), place.replica,
                             starts_with_state ? InitialBlock(layout, index) : nullptr));
   ever_held_.insert(name);
   return std::make_shared<Held>(std::move(copy));
@@ -505,8 +499,8 @@ absl::StatusOr<std::unique_ptr<PartitionCopy>> PartitionHost::ReadCopy(
   const bool goes_on = spec.work.is_bare() && directive.segment().index() > 0 &&
                        directive.restore().job() == directive.job();
   if (!goes_on) image.state.clear_workers();
-  return PartitionCopy::Restore(CopyOptionsOf(options_, [this] { return next_call_.fetch_add(1); }),
-                                std::move(spec), replica, image, term);
+  return PartitionCopy::Restore(CopyOptionsOf(options_, &next_call_), std::move(spec), replica,
+                                image, term);
 }
 
 void PartitionHost::NoteComplaint(const std::string& job, uint32_t partition,

@@ -58,16 +58,9 @@ class PartitionHost {
       const v1::RestoreOrigin& origin, const JobLayout& layout, uint32_t partition)>;
 
   struct Options {
-    // Entries that each partition's log keeps for backups that are behind.
-    LogLimits log;
+    ReplicationOptions replication;
     // Hears, once, of each directive that cannot be followed, in a sentence; may be null.
     std::function<void(absl::string_view)> complain;
-    // A backup hears from its primary at least this often.
-    absl::Duration heartbeat = absl::Milliseconds(100);
-    // How long an answer of a backup holds it back from serving as primary of a later term.
-    absl::Duration promise = absl::Milliseconds(500);
-    // A backup in sync that is silent for longer is reported LAGGING.
-    absl::Duration lagging_after = absl::Seconds(1);
     // Entries between two digests.
     uint64_t digest_interval = 256;
     // Null: checkpoints are refused, with an error in the report.

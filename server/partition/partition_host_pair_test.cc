@@ -34,7 +34,7 @@ struct Pair {
   Pair() {
     for (size_t i = 0; i < 2; ++i) {
       PartitionHost::Options options;
-      options.log.entries_max = 1;
+      options.replication.log.entries_max = 1;
       options.complain = [](absl::string_view what) { FAIL(std::string(what)); };
       options.checkpoint = [this, i](CheckpointWork work) {
         works.emplace_back(i, std::move(work));

@@ -124,10 +124,7 @@ class Cluster {
     spec.elements = kElements;
     if (!job_.is_bare) spec.work = {kWorkers * 5, kWorkers * job_.clocks, kWorkers, 1};
     PartitionCopy::Options options;
-    options.log = job_.log;
-    options.heartbeat = absl::Milliseconds(100);
-    options.promise = absl::Milliseconds(500);
-    options.lagging_after = absl::Seconds(1);
+    options.replication.log = job_.log;
     options.digest_interval = 1;
     options.next_call = [this] { return ++last_call_; };
     std::shared_ptr<Block> initial;

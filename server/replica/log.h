@@ -72,6 +72,17 @@ struct LogLimits {
   size_t bytes_max = size_t{256} << 20;
 };
 
+// How a primary keeps its backups; docs/protocol.md, "Replication".
+struct ReplicationOptions {
+  LogLimits log;
+  // A backup hears from its primary at least this often.
+  absl::Duration heartbeat = absl::Milliseconds(100);
+  // How long an answer of a backup holds it back from serving as primary of a later term.
+  absl::Duration promise = absl::Milliseconds(500);
+  // A backup in sync that is silent for longer is reported LAGGING.
+  absl::Duration lagging_after = absl::Seconds(1);
+};
+
 // Where a partition's primary writes its entries, and what it may do just now.
 class ReplicaLog {
  public:

@@ -88,8 +88,9 @@ void Replicator::Truncate() {
     needed_after = std::min(needed_after, has);
   }
   while (!entries_.empty() && entries_.front().index <= committed_ &&
-         (entries_.front().index <= needed_after || entries_.size() > options_.limits.entries_max ||
-          bytes_ > options_.limits.bytes_max)) {
+         (entries_.front().index <= needed_after ||
+          entries_.size() > options_.replication.log.entries_max ||
+          bytes_ > options_.replication.log.bytes_max)) {
     base_index_ = entries_.front().index;
     base_term_ = entries_.front().term;
     bytes_ -= BytesOf(entries_.front());
@@ -116,7 +117,7 @@ absl::optional<Replicator::BackupDigest> Replicator::OnDone(absl::Time now, uint
   }
   backup.failures = 0;
   backup.heard = now;
-  backup.due = backup.sent + options_.heartbeat;
+  backup.due = backup.sent + options_.replication.heartbeat;
   backup.promised = std::max(backup.promised, backup.sent);
   backup.is_install ? TakeInstallReply(reply, &backup) : TakeAppendReply(reply, &backup);
   const bool is_fed = !backup.wants_image && backup.image == nullptr;
@@ -204,7 +205,7 @@ void Replicator::OnTick(absl::Time now) {
 
 absl::Time Replicator::LaggingAt(const Backup& backup) const {
   const absl::Duration allowance = backup.call == 0 ? absl::ZeroDuration() : backup.allowance;
-  return backup.heard + options_.lagging_after + allowance;
+  return backup.heard + options_.replication.lagging_after + allowance;
 }
 
 absl::Time Replicator::NextTick() const {
@@ -286,11 +287,11 @@ void Replicator::Send(absl::Time now, size_t bytes, ReplicaCall call, Backup* ba
   backup->call = options_.next_call();
   backup->sent = now;
   backup->sent_tip = last_index_;
-  backup->due = now + options_.heartbeat;
+  backup->due = now + options_.replication.heartbeat;
   backup->allowance = absl::Seconds(static_cast<double>(bytes) / kSlowBytesPerSecond);
   call.id = backup->call;
   call.address = backup->replica.address();
-  call.timeout = options_.lagging_after / 4 + backup->allowance;
+  call.timeout = options_.replication.lagging_after / 4 + backup->allowance;
   calls_.push_back(std::move(call));
 }
 
@@ -320,7 +321,7 @@ uint32_t Replicator::copies_in_sync() const {
 }
 
 absl::Time Replicator::PromisedUntil(const Backup& backup) const {
-  return backup.promised + options_.promise * 0.9;
+  return backup.promised + options_.replication.promise * 0.9;
 }
 
 bool Replicator::may_answer(absl::Time now) const {

@@ -35,10 +35,7 @@ class Replicator final : public ReplicaLog {
     std::string job;
     uint32_t partition = 0;
     size_t elements = 0;
-    LogLimits limits;
-    absl::Duration heartbeat = absl::Milliseconds(100);
-    absl::Duration promise = absl::Milliseconds(500);
-    absl::Duration lagging_after = absl::Seconds(1);
+    ReplicationOptions replication;
     // Gradients in one call, at least one entry's; and its entries.
     size_t call_bytes_max = size_t{32} << 20;
     int call_entries_max = 256;

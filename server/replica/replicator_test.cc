@@ -36,7 +36,7 @@ struct Rig {
     Replicator::Options options;
     options.job = "job-1";
     options.elements = kElements;
-    options.limits = limits;
+    options.replication.log = limits;
     options.call_bytes_max = entries_in_call * kElements * sizeof(float);
     options.next_call = [this] { return ++last_call; };
     return options;

@@ -61,7 +61,7 @@ void SimServer::Start() {
   if (node_.up()) return;
   node_.Start();
   PartitionHost::Options options;
-  options.log.entries_max = scenario_->log_entries;
+  options.replication.log.entries_max = scenario_->log_entries;
   options.digest_interval = scenario_->digest_interval;
   options.complain = [this](absl::string_view what) {
     queue_->Trace(id_, " complains: ", what);
