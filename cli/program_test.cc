@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>

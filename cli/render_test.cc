@@ -6,134 +6,16 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "cli/example_job.h"
+
 namespace paceline::cli {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-void AddWorker(v1::JobStatus* job, const std::string& id, const std::string& state,
-               double compute_s, double wait_s, double transfer_s) {
-  v1::WorkerStatus* worker = job->add_workers();
-  worker->mutable_worker()->set_id(id);
-  worker->mutable_worker()->set_incarnation(2);
-  worker->set_state(state);
-  worker->mutable_report()->set_clock(41);
-  worker->mutable_report()->set_samples(1312);
-  worker->mutable_report()->set_compute_s(compute_s);
-  worker->mutable_report()->set_wait_s(wait_s);
-  worker->mutable_report()->set_transfer_s(transfer_s);
-}
-
-void AddPlacement(v1::JobStatus* job, uint32_t partition, const std::string& server) {
-  v1::PartitionPlacement* place = job->add_placement();
-  place->set_partition(partition);
-  place->set_server(server);
-  place->set_term(1);
-}
-
-// A running ssp job: two workers, three partitions of which two have reported.
-v1::JobStatus Running() {
-  v1::JobStatus job;
-  job.set_job("digits-7");
-  job.set_state(v1::RUNNING);
-  job.mutable_spec()->mutable_train()->set_epochs(5);
-  job.mutable_spec()->mutable_fleet()->set_workers(2);
-  job.mutable_spec()->mutable_fleet()->set_servers(3);
-  job.mutable_spec()->mutable_fleet()->set_replicas(1);
-  job.mutable_segment()->mutable_consistency()->mutable_ssp()->set_staleness(3);
-  job.set_version(82);
-  job.set_epoch(1);
-  job.set_samples(2624);
-  job.set_samples_total(10000);
-  job.set_recent_loss(0.51234);
-  job.set_epoch_loss(0.6);
-  job.set_epoch_accuracy(0.875);
-  job.set_samples_per_s(1312);
-  job.set_wall_s(62);
-  job.set_bytes_pushed(1500);
-  job.set_bytes_pulled(2500000);
-  job.mutable_roster()->add_members();
-  AddWorker(&job, "w0", "training", 6, 3, 1);
-  AddWorker(&job, "w1", "training", 0, 0, 0);
-
-  for (uint32_t partition = 0; partition < 3; ++partition) {
-    AddPlacement(&job, partition, "s" + std::to_string(partition));
-  }
-  for (const char* server : {"s0", "s1", "s2"}) {
-    v1::PartitionReplica* copy = job.mutable_placement(0)->add_replicas();
-    copy->set_server(server);
-    copy->set_in_sync(copy->server() != "s2");
-  }
-  job.mutable_placement(2)->clear_server();
-  v1::PartitionReport* first = job.add_partitions();
-  first->set_partition(0);
-  first->set_version(83);
-  first->set_pushes_duplicate(2);
-  first->set_pushes_refused_stale(4);
-  first->set_pushes_invalid(1);
-  first->set_last_invalid("w1: gradient holds NaN at element 3");
-  for (const uint64_t count : {50, 20, 12}) first->add_staleness(count);
-  for (int i = 0; i < 2; ++i) {
-    v1::Wait* wait = first->add_waits();
-    wait->set_worker("w0");
-    wait->set_what("clock 38");
-    wait->add_on("w1");
-    wait->add_on("w3");
-  }
-  v1::PartitionReport* second = job.add_partitions();
-  second->set_partition(1);
-  second->set_version(82);
-  for (const uint64_t count : {60, 22}) second->add_staleness(count);
-  return job;
-}
-
-// Of its checkpoints the third and the fourth are whole, the fifth is not.
-v1::JobStatus Checkpointed() {
-  v1::JobStatus job = Running();
-  for (uint64_t id = 3; id <= 5; ++id) {
-    v1::CheckpointStatus* checkpoint = job.add_checkpoints();
-    checkpoint->set_id(id);
-    checkpoint->set_state(v1::CheckpointStatus::WHOLE);
-    checkpoint->set_version(20 * id);
-    checkpoint->set_bytes(12345678);
-    checkpoint->set_seconds(0.4);
-    checkpoint->set_ordered_unix_s(845 + 30 * static_cast<double>(id));
-    checkpoint->set_path("/c");
-  }
-  job.mutable_checkpoints(2)->set_state(v1::CheckpointStatus::FAILED);
-  job.mutable_checkpoints(2)->set_error("no space left on device");
-  return job;
-}
-
-v1::JobStatus Finished() {
-  v1::JobStatus job = Running();
-  job.set_state(v1::FINISHED);
-  job.set_epoch(5);
-  job.set_samples(10000);
-  v1::Evaluation* early = job.add_evaluations();
-  early->set_epoch(4);
-  early->set_loss(0.4);
-  v1::Evaluation* last = job.add_evaluations();
-  last->set_epoch(5);
-  last->set_loss(0.25);
-  last->set_accuracy(0.9);
-  last->set_samples(500);
-  last->set_final(true);
-  job.set_weights_sha256("abcd");
-  job.set_spec_sha256("ef01");
-  job.set_release("0.1.0");
-  return job;
-}
-
-std::vector<std::string> KeysOf(const nlohmann::ordered_json& json) {
-  std::vector<std::string> keys;
-  for (const auto& item : json.items()) keys.push_back(item.key());
-  return keys;
-}
-
 TEST_CASE("everything about a job: facts, refused pushes, workers' time, who waits for whom") {
-  CHECK(JobText(Running(), 1000) ==
+  CHECK(JobText(RunningJob(), 1000) ==
         R"(job          digits-7
 state        running
 consistency  ssp(3)
@@ -174,7 +56,7 @@ pushes       0 duplicate, 0 too stale, 0 invalid
 }
 
 TEST_CASE("a job whose loss is not a number, whose mode changes and that was evaluated says so") {
-  v1::JobStatus job = Finished();
+  v1::JobStatus job = FinishedJob();
   job.clear_placement();
   job.clear_workers();
   job.clear_partitions();
@@ -227,8 +109,8 @@ TEST_CASE("jobs are listed a line each") {
   v1::ListJobsReply jobs;
   CHECK(JobListText(jobs) == "this fleet has no jobs; paceline submit SPEC gives it one\n");
 
-  *jobs.add_jobs() = Running();
-  *jobs.add_jobs() = Finished();
+  *jobs.add_jobs() = RunningJob();
+  *jobs.add_jobs() = FinishedJob();
   jobs.mutable_jobs(1)->set_state(v1::FAILED);
   jobs.mutable_jobs(1)->set_reason("train.csv:3: not a number");
   CHECK(JobListText(jobs) ==
@@ -246,12 +128,12 @@ digits-7  failed   ssp(3)  1/2      5/5    0.5123  1312       -           train.
 digits-7  cancelled  ssp(3)  1/2      5/5    -     1312       -           by request
 )");
 
-  *jobs.mutable_jobs(0) = Checkpointed();
+  *jobs.mutable_jobs(0) = CheckpointedJob();
   CHECK(JobListText(jobs).find("  4, 5 failed\n") != std::string::npos);
 }
 
 TEST_CASE("a job's newest whole checkpoint is shown, and what became of a newer one") {
-  v1::JobStatus job = Checkpointed();
+  v1::JobStatus job = CheckpointedJob();
   const std::string text = JobText(job, 1000);
   CHECK(text.find("checkpoint   4 whole: version 80, 12.3 MB in 0.4 s, ordered 35 s ago\n"
                   "checkpoint   5 failed: no space left on device, ordered 5.0 s ago\n") !=
@@ -271,7 +153,7 @@ TEST_CASE("a job's newest whole checkpoint is shown, and what became of a newer 
 }
 
 TEST_CASE("copies in sync are counted where a partition has others, as scale has last asked") {
-  v1::JobStatus job = Running();
+  v1::JobStatus job = RunningJob();
   CHECK(JobText(job, 1000).find("copies") == std::string::npos);
 
   *job.mutable_fleet() = job.spec().fleet();
@@ -320,7 +202,7 @@ w0#3    node-1  training  digits-7  13
 }
 
 TEST_CASE("the result of a job that was evaluated, with its run directory") {
-  CHECK(ResultText(Finished(), "runs/digits") ==
+  CHECK(ResultText(FinishedJob(), "runs/digits") ==
         R"(job             digits-7
 result          finished
 mode            ssp(3)
@@ -361,13 +243,13 @@ traffic     0 B pushed, 0 B pulled
 }
 
 TEST_CASE("a loss that is not a number is shown as that") {
-  v1::JobStatus job = Finished();
+  v1::JobStatus job = FinishedJob();
   job.set_epoch_loss(kNaN);
   CHECK(ResultText(job, "").find("train loss      nan\n") != std::string::npos);
 }
 
 TEST_CASE("a cancelled job says so once") {
-  v1::JobStatus job = Finished();
+  v1::JobStatus job = FinishedJob();
   job.set_state(v1::CANCELLED);
   job.set_reason("cancelled: wrong data");
 
@@ -378,19 +260,19 @@ TEST_CASE("a cancelled job says so once") {
 }
 
 TEST_CASE("a regression, or a job of bare parameters, has no training accuracy") {
-  v1::JobStatus regression = Finished();
+  v1::JobStatus regression = FinishedJob();
   regression.mutable_spec()->mutable_model()->set_loss(v1::ModelSpec::MSE);
   CHECK(nlohmann::json::parse(SummaryJson(regression))["train_accuracy"].is_null());
   CHECK(nlohmann::json::parse(SummaryJson(regression))["train_loss"] == 0.6);
   CHECK(nlohmann::json::parse(MetricsJson(regression, 1, {}))["epoch_accuracy"].is_null());
 
-  v1::JobStatus bare = Finished();
+  v1::JobStatus bare = FinishedJob();
   bare.mutable_spec()->mutable_model()->add_parameters();
   CHECK(nlohmann::json::parse(SummaryJson(bare))["train_accuracy"].is_null());
 }
 
 TEST_CASE("a run that ended before its job did has the word and the reason it is given") {
-  const auto json = nlohmann::json::parse(SummaryJson(Running(), "interrupted", "Ctrl-C"));
+  const auto json = nlohmann::json::parse(SummaryJson(RunningJob(), "interrupted", "Ctrl-C"));
 
   CHECK(json["state"] == "interrupted");
   CHECK(json["reason"] == "Ctrl-C");
@@ -500,106 +382,6 @@ TEST_CASE("a table aligns its columns by characters, not bytes, and keeps a cell
         "NAME    N\n"
         "m\u00fcller  1\n"
         "a?b\n");
-}
-
-TEST_CASE("summary.json has the keys that docs/cli.md promises, in its order") {
-  const auto json = nlohmann::ordered_json::parse(SummaryJson(Finished()));
-
-  CHECK(KeysOf(json) == std::vector<std::string>{
-                            "job",           "state",        "reason",         "mode",
-                            "workers",       "servers",      "replicas",       "checkpoints",
-                            "rounds",        "epochs",       "samples",        "wall_s",
-                            "samples_per_s", "train_loss",   "train_accuracy", "eval",
-                            "bytes_pushed",  "bytes_pulled", "staleness",      "weights_sha256",
-                            "spec_sha256",   "version"});
-  CHECK(json["state"] == "finished");
-  CHECK(json["mode"] == "ssp(3)");
-  CHECK(json["checkpoints"] == 0);
-  CHECK(nlohmann::json::parse(SummaryJson(Checkpointed()))["checkpoints"] == 2);
-  CHECK(json["rounds"] == 82);
-  CHECK(json["train_accuracy"] == 0.875);
-  CHECK(json["eval"] ==
-        nlohmann::ordered_json::parse(R"({"loss": 0.25, "accuracy": 0.9, "samples": 500})"));
-  // Both partitions' pushes, bucket by bucket: 50 + 60, 20 + 22, 12.
-  CHECK(json["staleness"] == nlohmann::ordered_json::parse(R"({"0": 110, "1": 42, "2-3": 12})"));
-}
-
-TEST_CASE("summary.json of numbers and bytes that JSON does not know is JSON all the same") {
-  v1::JobStatus job = Finished();
-  job.set_epoch_loss(kNaN);
-  job.set_samples_per_s(kInfinity);
-  job.mutable_evaluations(1)->set_loss(-kInfinity);
-  job.mutable_evaluations(1)->clear_accuracy();
-  job.set_reason("read \xff\xfe");
-
-  const auto json = nlohmann::ordered_json::parse(SummaryJson(job));
-
-  CHECK(json["train_loss"].is_null());
-  CHECK(json["samples_per_s"].is_null());
-  CHECK(json["eval"]["loss"].is_null());
-  CHECK(json["eval"]["accuracy"].is_null());
-  CHECK(json["reason"] == "read \ufffd\ufffd");
-}
-
-TEST_CASE("a job without evaluation has a null there, and more buckets than numbers do no harm") {
-  v1::JobStatus job;
-  v1::PartitionReport* partition = job.add_partitions();
-  for (int bucket = 0; bucket < 66; ++bucket) partition->add_staleness(1);
-
-  const auto json = nlohmann::ordered_json::parse(SummaryJson(job));
-
-  CHECK(json["eval"].is_null());
-  CHECK(json["staleness"]["4611686018427387904-9223372036854775807"] == 1);
-  CHECK(json["staleness"]["9223372036854775808-"] == 1);
-}
-
-TEST_CASE("a line of metrics.jsonl has the keys that docs/cli.md promises") {
-  v1::JobStatus job = Running();
-  job.set_recent_loss(kNaN);
-
-  const std::string line =
-      MetricsJson(job, 12.25, {Finished().evaluations(0), Finished().evaluations(1)});
-
-  CHECK(line.find('\n') == std::string::npos);
-  const auto json = nlohmann::ordered_json::parse(line);
-  CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "wall_s", "state", "epoch", "rounds",
-                                                 "samples", "samples_per_s", "loss", "epoch_loss",
-                                                 "epoch_accuracy", "workers", "bytes_pushed",
-                                                 "bytes_pulled", "evaluations"});
-  CHECK(json["evaluations"] == nlohmann::ordered_json::parse(R"(
-      [{"epoch": 4, "loss": 0.4, "accuracy": null, "final": false},
-       {"epoch": 5, "loss": 0.25, "accuracy": 0.9, "final": true}])"));
-  CHECK(json["unix_s"] == 12.25);
-  CHECK(json["loss"].is_null());
-  CHECK(json["workers"] == 1);
-}
-
-TEST_CASE("a line of events.jsonl has the keys that docs/cli.md promises") {
-  v1::Event event;
-  event.set_unix_s(kNaN);
-  event.set_job("digits-7");
-  event.set_kind("push-invalid");
-  event.set_subject("w1");
-  event.set_message("line\n\xff");
-
-  const std::string line = EventJson(event);
-
-  CHECK(line.find('\n') == std::string::npos);
-  const auto json = nlohmann::ordered_json::parse(line);
-  CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "job", "kind", "subject", "message"});
-  CHECK(json["unix_s"].is_null());
-  CHECK(json["message"] == "line\n\ufffd");
-}
-
-TEST_CASE("a message as JSON has the proto's field names, also of fields with no value") {
-  const std::string line = MessageJson(Running());
-
-  CHECK(line.find('\n') == std::string::npos);
-  const auto json = nlohmann::json::parse(line);
-  CHECK(json["samples_per_s"] == 1312);
-  CHECK(json["state"] == "RUNNING");
-  CHECK(json["weights_sha256"] == "");
-  CHECK(json["partitions"][0]["waits"][0]["on"] == nlohmann::json({"w1", "w3"}));
 }
 
 }  // namespace

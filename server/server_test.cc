@@ -25,11 +25,11 @@
 #include "proto/control.grpc.pb.h"
 #include "proto/parameter.grpc.pb.h"
 #include "proto/replica.grpc.pb.h"
+#include "server/test_client.h"
 
 namespace paceline {
 namespace {
 
-using Floats = std::vector<float>;
 using grpc::StatusCode;
 
 std::unique_ptr<Logger> Quiet() {
@@ -59,10 +59,6 @@ std::unique_ptr<Server> MustStart(ServerOptions options) {
   return *std::move(server);
 }
 
-void SetDeadline(grpc::ClientContext* context, absl::Duration patience = absl::Seconds(10)) {
-  context->set_deadline(absl::ToChronoTime(absl::Now() + patience));
-}
-
 // A job with one parameter of `elements` zeros that plain sgd moves by exactly the gradient.
 v1::JobSpec BareJob(const std::string& name, uint64_t elements) {
   v1::JobSpec spec;
@@ -74,157 +70,6 @@ v1::JobSpec BareJob(const std::string& name, uint64_t elements) {
   spec.mutable_consistency()->mutable_async();
   return spec;
 }
-
-// A library client of one job, on nothing but generated stubs.
-class Client {
- public:
-  Client(const std::string& address, const std::string& id) {
-    channel_ = MakeChannel(address);
-    control_ = v1::ControlService::NewStub(channel_);
-    parameters_ = v1::ParameterService::NewStub(channel_);
-    identity_.set_id(id);
-  }
-
-  // Submits, joins, and waits until the job's one partition answers.
-  void Run(const v1::JobSpec& spec) {
-    v1::SubmitJobRequest request;
-    *request.mutable_spec() = spec;
-    request.set_submission_id("test-" + spec.name());
-    v1::SubmitJobReply reply;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = control_->SubmitJob(&context, request, &reply);
-    INFO(status.error_message());
-    REQUIRE(status.ok());
-    Join(reply.job());
-  }
-
-  void Join(const std::string& job) {
-    key_.set_job(job);
-    const absl::Time give_up = absl::Now() + absl::Seconds(20);
-    Floats ignored;
-    do {
-      REQUIRE(absl::Now() < give_up);
-      Sync();
-    } while (!placed_ || !Pull(&ignored).ok());
-  }
-
-  // Waits an interval at most; learns the partition's term and address.
-  void Sync() {
-    v1::WorkerSyncRequest request;
-    *request.mutable_worker() = identity_;
-    request.set_release(kRelease);
-    request.set_host("here");
-    request.set_pid(1);
-    request.set_known_version(known_version_);
-    request.set_join_job(key_.job());
-    v1::WorkerSyncReply reply;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = control_->WorkerSync(&context, request, &reply);
-    INFO(status.error_message());
-    REQUIRE(status.ok());
-    identity_ = reply.worker();
-    known_version_ = reply.version();
-    for (const v1::JobDirective& job : reply.jobs()) Follow(job);
-  }
-
-  v1::PushFrame Frame(uint64_t clock, const Floats& gradient) const {
-    v1::PushFrame frame;
-    v1::PushHeader* header = frame.mutable_header();
-    *header->mutable_key() = key_;
-    *header->mutable_worker() = identity_;
-    header->set_clock(clock);
-    header->set_dtype(v1::FLOAT32);
-    header->add_pieces()->set_weight(1);
-    frame.set_gradients(gradient.data(), gradient.size() * sizeof(float));
-    return frame;
-  }
-
-  grpc::Status Push(const v1::PushFrame& frame, v1::ParametersHeader* header) {
-    v1::ParametersFrame reply;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = parameters_->Push(&context, frame, &reply);
-    CHECK(reply.parameters().empty());
-    *header = reply.header();
-    return status;
-  }
-
-  grpc::Status Exchange(const v1::PushFrame& frame, Floats* values) {
-    v1::ParametersFrame reply;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = parameters_->Exchange(&context, frame, &reply);
-    *values = Values(reply);
-    return status;
-  }
-
-  grpc::Status Pull(Floats* values, absl::Duration patience = absl::Seconds(10),
-                    uint64_t exact_version = 0) {
-    v1::PullRequest request;
-    *request.mutable_key() = key_;
-    *request.mutable_worker() = identity_;
-    if (exact_version > 0) request.set_exact_version(exact_version);
-    v1::ParametersFrame reply;
-    grpc::ClientContext context;
-    SetDeadline(&context, patience);
-    const grpc::Status status = parameters_->Pull(&context, request, &reply);
-    *values = Values(reply);
-    version_ = reply.header().version();
-    return status;
-  }
-
-  v1::FleetStatus Fleet() {
-    v1::FleetStatus fleet;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    context.set_wait_for_ready(true);
-    REQUIRE(control_->DescribeFleet(&context, {}, &fleet).ok());
-    return fleet;
-  }
-
-  // Parked calls of the job, as its server last reported them.
-  int Waits() {
-    v1::DescribeJobRequest request;
-    request.set_job(key_.job());
-    v1::JobStatus job;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    if (!control_->DescribeJob(&context, request, &job).ok()) return 0;
-    return job.partitions_size() == 0 ? 0 : job.partitions(0).waits_size();
-  }
-
-  const std::string& job() const { return key_.job(); }
-  v1::PartitionKey* key() { return &key_; }
-  uint64_t version() const { return version_; }  // Of the last Pull.
-  std::shared_ptr<grpc::Channel> channel() const { return channel_; }
-
- private:
-  static Floats Values(const v1::ParametersFrame& frame) {
-    Floats values(frame.parameters().size() / sizeof(float));
-    std::copy(frame.parameters().begin(), frame.parameters().end(),
-              reinterpret_cast<char*>(values.data()));
-    return values;
-  }
-
-  void Follow(const v1::JobDirective& job) {
-    if (job.job() != key_.job() || job.placement_size() == 0) return;
-    key_.set_term(job.placement(0).term());
-    key_.set_segment(job.segment().index());
-    parameters_ = v1::ParameterService::NewStub(MakeChannel(job.placement(0).address()));
-    placed_ = true;
-  }
-
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::ControlService::Stub> control_;
-  std::unique_ptr<v1::ParameterService::Stub> parameters_;
-  v1::WorkerIdentity identity_;
-  v1::PartitionKey key_;
-  uint64_t known_version_ = 0;
-  uint64_t version_ = 0;
-  bool placed_ = false;
-};
 
 // A call of any method with any bytes.
 grpc::Status RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
@@ -255,7 +100,7 @@ grpc::Status RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::s
 TEST_CASE("pushes, pulls and exchanges move a job's parameters by exactly their gradients") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 3));
   Floats values;
   REQUIRE(client.Pull(&values).ok());
@@ -276,7 +121,7 @@ TEST_CASE("pushes, pulls and exchanges move a job's parameters by exactly their 
 TEST_CASE("a push that is sent twice counts once, and says so") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
   v1::ParametersHeader header;
 
@@ -292,7 +137,7 @@ TEST_CASE("a push that is sent twice counts once, and says so") {
 TEST_CASE("a large parameter arrives whole") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   const size_t elements = 1000 * 1000;
   client.Run(BareJob("bare", elements));
   Floats gradient(elements);
@@ -309,7 +154,7 @@ TEST_CASE("a large parameter arrives whole") {
 TEST_CASE("frames that are wrong hurt their sender and change nothing") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
   v1::ParametersHeader header;
 
@@ -368,7 +213,7 @@ TEST_CASE("replication frames that are wrong, or for a copy that is not here, ar
 TEST_CASE("bytes that are not even HTTP/2 hurt nobody") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
   const std::vector<std::string> parts = absl::StrSplit(server->address(), ':');
   sockaddr_in address = {};
@@ -393,7 +238,7 @@ TEST_CASE("bytes that are not even HTTP/2 hurt nobody") {
 TEST_CASE("a message above the limit is refused, and its sender may go on") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
   grpc::ChannelArguments arguments;
   arguments.SetMaxSendMessageSize(-1);
@@ -411,8 +256,8 @@ TEST_CASE("a message above the limit is refused, and its sender may go on") {
 TEST_CASE("two jobs do not see each other, and a job nobody knows is refused") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client one(server->address(), "c1");
-  Client two(server->address(), "c2");
+  TestClient one(server->address(), "c1");
+  TestClient two(server->address(), "c2");
   one.Run(BareJob("one", 2));
   two.Run(BareJob("two", 2));
   REQUIRE(one.job() != two.job());
@@ -430,7 +275,7 @@ TEST_CASE("two jobs do not see each other, and a job nobody knows is refused") {
 TEST_CASE("a call that waits ends with its deadline, and the server goes on") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
 
   Floats values;
@@ -443,9 +288,9 @@ TEST_CASE("a call that waits ends with its deadline, and the server goes on") {
 TEST_CASE("a call that waits is answered by the push it waits for") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
-  Client reader(server->address(), "c2");
+  TestClient reader(server->address(), "c2");
   reader.Join(client.job());
 
   Floats values;
@@ -463,9 +308,9 @@ TEST_CASE("a call that waits is answered by the push it waits for") {
 TEST_CASE("a server that stops answers what waits with UNAVAILABLE, which is safe to retry") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   client.Run(BareJob("bare", 2));
-  Client reader(server->address(), "c2");
+  TestClient reader(server->address(), "c2");
   reader.Join(client.job());
 
   Floats values;
@@ -513,7 +358,7 @@ TEST_CASE("a second server joins the first, and leaves it again") {
   ServerOptions options = Options(logger.get());
   options.id = "first";
   const auto first = MustStart(options);
-  Client client(first->address(), "c1");
+  TestClient client(first->address(), "c1");
   options.coordinator = false;
   options.join = first->address();
   options.id = "second";
@@ -545,7 +390,7 @@ TEST_CASE("parameters outlive a coordinator that restarts") {
   holder.coordinator = false;
   holder.join = coordinator->address();
   const auto parameters = MustStart(holder);
-  Client client(coordinator->address(), "c1");
+  TestClient client(coordinator->address(), "c1");
   client.Run(BareJob("bare", 2));
   v1::ParametersHeader header;
   REQUIRE(client.Push(client.Frame(1, {1, 2}), &header).ok());
@@ -555,7 +400,7 @@ TEST_CASE("parameters outlive a coordinator that restarts") {
   CHECK(client.Push(client.Frame(2, {1, 2}), &header).ok());
   coordinator = MustStart(control);
 
-  Client observer(coordinator->address(), "c2");
+  TestClient observer(coordinator->address(), "c2");
   observer.Join(client.job());
   Floats values;
   REQUIRE(observer.Pull(&values).ok());
@@ -574,7 +419,7 @@ TEST_CASE("a server whose incarnation is refused registers anew") {
   holder.coordinator = false;
   holder.join = coordinator->address();
   const auto parameters = MustStart(holder);
-  Client client(coordinator->address(), "c1");
+  TestClient client(coordinator->address(), "c1");
   const absl::Time give_up = absl::Now() + absl::Seconds(20);
   while (client.Fleet().servers_size() == 0) REQUIRE(absl::Now() < give_up);
 
@@ -621,7 +466,7 @@ TEST_CASE("a server that has not been elected refuses calls and says whom to ask
 TEST_CASE("a coordinator names itself") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
-  Client client(server->address(), "c1");
+  TestClient client(server->address(), "c1");
   CHECK(client.Fleet().coordinator() == server->address());
 }
 
