@@ -15,6 +15,17 @@ void AddWorker(v1::JobStatus* job, const std::string& id, const std::string& sta
   worker->mutable_report()->set_transfer_s(transfer_s);
 }
 
+void AddStraggler(v1::JobStatus* job) {
+  v1::Straggler* const slow = job->mutable_straggler();
+  slow->mutable_worker()->set_id("w1");
+  slow->mutable_worker()->set_incarnation(2);
+  slow->set_compute_s(0.0714);
+  slow->set_wait_s(12);
+  slow->set_transfer_s(0.002);
+  slow->set_times_median(4.75);
+  slow->set_limit("compute");
+}
+
 void AddPlacement(v1::JobStatus* job, uint32_t partition, const std::string& server) {
   v1::PartitionPlacement* place = job->add_placement();
   place->set_partition(partition);

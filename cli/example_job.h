@@ -17,6 +17,8 @@ v1::JobStatus FinishedJob();
 
 void AddWorker(v1::JobStatus* job, const std::string& id, const std::string& state,
                double compute_s, double wait_s, double transfer_s);
+// w1 is 4.75 times slower than the others.
+void AddStraggler(v1::JobStatus* job);
 void AddPlacement(v1::JobStatus* job, uint32_t partition, const std::string& server);
 
 }  // namespace paceline::cli

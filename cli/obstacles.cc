@@ -155,6 +155,8 @@ std::string WhyText(const v1::JobStatus& job) {
                                   job.reason().empty() ? "" : ": ", Printable(job.reason()), "\n");
   const std::string change = PendingChange(job);
   if (!change.empty()) absl::StrAppend(&text, change, "\n");
+  const std::string straggler = StragglerText(job);
+  if (!straggler.empty()) absl::StrAppend(&text, "straggler: ", Printable(straggler), "\n");
   std::vector<std::vector<std::string>> rows = {{"WHO", "FOR", "WHAT", "PARTITIONS"}};
   for (const Obstacle& o : ObstaclesOf(job)) {
     const std::string on = o.on.empty() ? "" : absl::StrCat(" (", absl::StrJoin(o.on, ", "), ")");
@@ -174,6 +176,7 @@ std::string WhyJson(const v1::JobStatus& job) {
   why["state"] = StateName(job.state());
   why["reason"] = job.reason();
   why["pending"] = PendingChange(job);
+  why["straggler"] = StragglerText(job);
   why["obstacles"] = nlohmann::ordered_json::array();
   for (const Obstacle& o : ObstaclesOf(job)) {
     why["obstacles"].push_back({{"worker", o.worker},

@@ -3,6 +3,9 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/example_job.h"
+#include "cli/render.h"
+
 namespace paceline::cli {
 namespace {
 
@@ -34,6 +37,18 @@ TEST_CASE("a job that waits for nothing says so") {
   CHECK(WhyText(Healthy()) ==
         "small-1 is running: round 12 of 80\n"
         "no call waits in a partition, and every copy is in sync\n");
+}
+
+TEST_CASE("the worker that holds up the others is named") {
+  v1::JobStatus job = Healthy();
+  AddStraggler(&job);
+
+  CHECK(WhyText(job) ==
+        "small-1 is running: round 12 of 80\n"
+        "straggler: w1 takes 4.8 x the others' median per sample (compute 71 ms, transfer 2 ms, "
+        "wait 12 s per 1000 samples)\n"
+        "no call waits in a partition, and every copy is in sync\n");
+  CHECK(nlohmann::json::parse(WhyJson(job))["straggler"] == StragglerText(job));
 }
 
 TEST_CASE("the same wait in several partitions is one, with the longest time") {

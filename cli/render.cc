@@ -149,6 +149,24 @@ Rows JobFacts(const v1::JobStatus& job) {
   return facts;
 }
 
+Rows StragglerFacts(const v1::JobStatus& job) {
+  const std::string text = StragglerText(job);
+  return text.empty() ? Rows{} : Rows{{"straggler", text}};
+}
+
+// As StragglerText has it; null: nobody stands out.
+Json StragglerJson(const v1::JobStatus& job) {
+  if (!job.has_straggler()) return nullptr;
+  Json json = Json::object();
+  json["worker"] = job.straggler().worker().id();
+  json["times_median"] = Number(job.straggler().times_median());
+  json["limit"] = job.straggler().limit();
+  json["compute_s"] = Number(job.straggler().compute_s());
+  json["wait_s"] = Number(job.straggler().wait_s());
+  json["transfer_s"] = Number(job.straggler().transfer_s());
+  return json;
+}
+
 // How many of the copies wanted are in sync; nothing where a partition has no other copy anyway.
 Rows CopyFacts(const v1::JobStatus& job) {
   const uint64_t replicas = FleetOf(job).replicas();
@@ -371,8 +389,21 @@ std::string CheckpointLine(const std::string& job, const v1::CheckpointStatus& c
                                 CheckpointState(checkpoint), ", in ", checkpoint.path(), "/", job));
 }
 
+std::string StragglerText(const v1::JobStatus& job) {
+  if (!job.has_straggler()) return "";
+  const v1::Straggler& slow = job.straggler();
+  const auto time = [](double seconds) {
+    return seconds < 10 ? absl::StrFormat("%.0f ms", 1000 * seconds) : Duration(seconds);
+  };
+  return absl::StrCat(
+      slow.worker().id(), absl::StrFormat(" takes %.1f x", slow.times_median()),
+      " the others' median per sample (compute ", time(slow.compute_s()), ", transfer ",
+      time(slow.transfer_s()), ", wait ", time(slow.wait_s()), " per 1000 samples)");
+}
+
 std::string JobText(const v1::JobStatus& job, double now_unix_s) {
   Rows facts = JobFacts(job);
+  for (auto& fact : StragglerFacts(job)) facts.push_back(std::move(fact));
   for (auto& fact : CopyFacts(job)) facts.push_back(std::move(fact));
   for (auto& fact : CheckpointFacts(job, now_unix_s)) facts.push_back(std::move(fact));
   for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
@@ -526,6 +557,7 @@ std::string MetricsJson(const v1::JobStatus& job, double unix_s,
   json["epoch_loss"] = LossJson(job, job.epoch_loss());
   json["epoch_accuracy"] = AccuracyJson(job);
   json["workers"] = job.roster().members_size();
+  json["straggler"] = StragglerJson(job);
   json["bytes_pushed"] = job.bytes_pushed();
   json["bytes_pulled"] = job.bytes_pulled();
   json["evaluations"] = Json::array();

@@ -44,6 +44,8 @@ const v1::CheckpointStatus* NewestWhole(const v1::JobStatus& job);
 // "checkpoint 12 of digits-7 is whole: version 480, 12.3 MB in 0.4 s, in /shared/digits-7".
 std::string CheckpointLine(const std::string& job, const v1::CheckpointStatus& checkpoint);
 
+// "w3 takes 4.8 x the others' median per sample (compute 71 ms, ...)"; empty: nobody stands out.
+std::string StragglerText(const v1::JobStatus& job);
 // Everything `paceline status JOB` shows, at the time `now_unix_s`.
 std::string JobText(const v1::JobStatus& job, double now_unix_s);
 // One line a job; a sentence if there is none.

@@ -80,14 +80,26 @@ TEST_CASE("a line of metrics.jsonl has the keys that docs/cli.md promises") {
   const auto json = nlohmann::ordered_json::parse(line);
   CHECK(KeysOf(json) == std::vector<std::string>{"unix_s", "wall_s", "state", "epoch", "rounds",
                                                  "samples", "samples_per_s", "loss", "epoch_loss",
-                                                 "epoch_accuracy", "workers", "bytes_pushed",
-                                                 "bytes_pulled", "evaluations"});
+                                                 "epoch_accuracy", "workers", "straggler",
+                                                 "bytes_pushed", "bytes_pulled", "evaluations"});
   CHECK(json["evaluations"] == nlohmann::ordered_json::parse(R"(
       [{"epoch": 4, "loss": 0.4, "accuracy": null, "final": false},
        {"epoch": 5, "loss": 0.25, "accuracy": 0.9, "final": true}])"));
   CHECK(json["unix_s"] == 12.25);
   CHECK(json["loss"].is_null());
   CHECK(json["workers"] == 1);
+  CHECK(json["straggler"].is_null());
+}
+
+TEST_CASE("a line of metrics.jsonl names the straggler, with its times") {
+  v1::JobStatus job = RunningJob();
+  AddStraggler(&job);
+
+  const auto json = nlohmann::ordered_json::parse(MetricsJson(job, 1, {}));
+
+  CHECK(json["straggler"] == nlohmann::ordered_json::parse(R"(
+      {"worker": "w1", "times_median": 4.75, "limit": "compute",
+       "compute_s": 0.0714, "wait_s": 12, "transfer_s": 0.002})"));
 }
 
 TEST_CASE("a line of events.jsonl has the keys that docs/cli.md promises") {

@@ -30,6 +30,7 @@
 #include "server/coordinator/records.h"
 #include "server/coordinator/replicas.h"
 #include "server/coordinator/round_grants.h"
+#include "server/coordinator/straggler.h"
 
 namespace paceline {
 
@@ -114,6 +115,7 @@ class Coordinator::Fleet {
     std::string name;
     bool is_bare = false;
     std::map<std::string, Assigned> assigned;  // By worker id.
+    StragglerWatch pace;                       // Of those.
     std::map<std::string, Refusal> refused;    // By worker id.
     uint64_t lost = 0;                         // Workers that went without naming an error.
     std::optional<v1::DatasetFacts> facts;     // While waiting: those of the first ready worker.

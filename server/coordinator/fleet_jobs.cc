@@ -427,6 +427,7 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
   final_status.clear_placement();
   final_status.clear_evaluations();
   final_status.clear_pending_consistency();
+  final_status.clear_straggler();
   final_status.clear_checkpoints();
   final_status.set_weights_sha256(weights_sha256);
   if (final_status.wall_s() > 0) {

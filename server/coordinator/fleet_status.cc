@@ -130,6 +130,9 @@ void Coordinator::Fleet::DescribeLive(const Job& job, v1::JobStatus* status) con
     report->set_job(job.name);
   }
   if (job.is_bare) return;
+  if (record.state() == v1::RUNNING) {
+    if (auto straggler = job.pace.Find()) *status->mutable_straggler() = *std::move(straggler);
+  }
   status->set_epoch(static_cast<uint32_t>(progress.AppliedBelow() / EpochShards(record)));
   status->set_samples_total(record.facts().train_samples() * record.spec().train().epochs());
   status->set_version_total(record.segment().first_version() + PlanOf(record).size());

@@ -165,6 +165,7 @@ void Coordinator::Fleet::Unassign(Job* job, const std::string& id) {
   job->bytes_pushed += it->second.report.bytes_pushed();
   job->bytes_pulled += it->second.report.bytes_pulled();
   job->assigned.erase(it);
+  job->pace.Forget(id);
   if (job->shards.has_value()) job->shards->Release(id);
   if (job->evaluator == id) job->evaluator.clear();
   if (const auto call = job->lease_calls.find(id); call != job->lease_calls.end()) {
@@ -269,6 +270,7 @@ void Coordinator::Fleet::TakeReports(const v1::WorkerSyncRequest& request) {
     Assigned& assigned = it->second;
     if (!assigned.heard || !assigned.ready || !report.error().empty()) Mark(job->number);
     assigned.heard = true;
+    job->pace.Report(now_, request.worker(), report);
     const v1::WorkerJobReport before = std::exchange(assigned.report, report);
     assigned.report.clear_evaluations();
     assigned.report.set_error(Clip(report.error(), 1000));

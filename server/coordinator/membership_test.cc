@@ -333,5 +333,54 @@ TEST_CASE("events are waited for") {
   CHECK(c.StatusOf(c.ListEvents("", 0, 60001)).code() == absl::StatusCode::kInvalidArgument);
 }
 
+TEST_CASE("a job's status names the worker that takes much longer than the others") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::Spec(3), 3);
+  const auto report = [&](const std::string& id, uint64_t samples, double compute_s) {
+    v1::WorkerSyncRequest request = c.WorkerRequest(id);
+    v1::WorkerJobReport* const work = request.add_jobs();
+    work->set_job(job);
+    work->set_samples(samples);
+    work->set_compute_s(compute_s);
+    c.Sync(request);
+  };
+  report("w1", 100, 1);
+  report("w2", 100, 1);
+  CHECK_FALSE(c.Describe(job).has_straggler());
+
+  report("w3", 20, 1);
+
+  REQUIRE(c.Describe(job).has_straggler());
+  CHECK(c.Describe(job).straggler().worker().id() == "w3");
+  CHECK(c.Describe(job).straggler().worker().incarnation() == c.IncarnationOf("w3"));
+  CHECK(c.Describe(job).straggler().times_median() == Approx(5));
+
+  c.Advance(absl::Milliseconds(1900));
+  c.SyncServer("s1");
+  c.SyncWorker("w1");
+  c.SyncWorker("w2");
+  c.Advance(absl::Milliseconds(200));  // w3's lease is over.
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+  CHECK_FALSE(c.Describe(job).has_straggler());
+}
+
+TEST_CASE("a job that has ended has no straggler any more") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::Spec(2), 2);
+  for (const char* id : {"w1", "w2"}) {
+    v1::WorkerSyncRequest request = c.WorkerRequest(id);
+    v1::WorkerJobReport* const work = request.add_jobs();
+    work->set_job(job);
+    work->set_samples(id == std::string("w1") ? 100 : 10);
+    work->set_compute_s(1);
+    c.Sync(request);
+  }
+  REQUIRE(c.Describe(job).has_straggler());
+
+  c.Cancel(job, "enough");
+
+  CHECK_FALSE(c.Describe(job).has_straggler());
+}
+
 }  // namespace
 }  // namespace paceline

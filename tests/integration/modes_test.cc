@@ -6,7 +6,7 @@
 namespace paceline {
 namespace {
 
-// Trains with three fast workers and a slow one; checks the bound while it runs.
+// Trains with three fast workers and a slow one, which is named while the job runs.
 Json Train(const std::string& mode) {
   const std::string folder = TestFolder("modes");
   const std::string spec =
@@ -22,6 +22,7 @@ Json Train(const std::string& mode) {
     return fleet.Paceline({"status", "--json"}).json()["workers"].size() == 4;
   }));
   const std::string job = fleet.Submit(spec, {"consistency=" + mode});
+  CHECK(Eventually([&] { return fleet.Status(job)["straggler"]["worker"]["id"] == "slow"; }));
   Json result = fleet.Wait(job);
   result["status"] = fleet.Status(job);
   return result;
