@@ -97,6 +97,35 @@ TEST_CASE("a server that only lost its connection syncs again and keeps what it 
   CHECK(c.CopiesOf(job, 0) == "s1* s2");
 }
 
+TEST_CASE("a broken connection shortens no lease while the other copies' servers may be dead") {
+  TestCluster c;
+  const std::string job = c.Replicated(2, 2);
+  c.Break("s2");
+  c.Advance(absl::Milliseconds(300));
+  c.Break("s1");
+  c.Advance(absl::Milliseconds(1000));
+  CHECK_FALSE(c.HasEvent("server-expired"));
+
+  c.SyncServer("s2");
+  c.Advance(absl::Milliseconds(1000));
+
+  CHECK(c.HasEvent("server-expired", "server s1 expired"));
+  CHECK(c.CopiesOf(job, 0) == "s2*");
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+}
+
+TEST_CASE("a broken connection shortens no lease while the other copies' servers are silent") {
+  TestCluster c;
+  const std::string job = c.Replicated(2, 2);
+  const uint64_t waiting = c.SyncServer("s2");
+  c.coordinator().OnTick(c.now() + absl::Seconds(5));  // No tick on the way.
+
+  c.coordinator().OnCancel(waiting);
+  c.Advance(absl::Milliseconds(6900));
+
+  CHECK_FALSE(c.HasEvent("server-expired"));
+}
+
 TEST_CASE("a worker's broken connection shortens nothing") {
   TestCluster c;
   c.Replicated(1, 1);

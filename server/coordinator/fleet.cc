@@ -259,6 +259,10 @@ void Coordinator::Fleet::AnswerDue() {
 absl::Status Coordinator::Fleet::ExpireLeases() {
   Edit edit(&records_);
   std::map<std::string, std::string> lost;
+  // Others may have fallen silent since its connection broke.
+  for (const std::string& id : server_leases_.Expired(now_)) {
+    if (HoldsAlone(id)) server_leases_.Unshorten(id);
+  }
   for (const std::string& id : server_leases_.Expired(now_)) {
     const Server& server = servers_.at(id);
     lost[id] = absl::StrCat("server ", id, " expired: ",
@@ -320,7 +324,9 @@ absl::Time Coordinator::Fleet::NextTick() const {
   for (const auto& [number, job] : jobs_) {
     if (job.start_by > now_) next = std::min(next, job.start_by);
   }
-  return next;
+  // So often that it is noticed if none comes: Begin.
+  const bool is_alone = workers_.empty() && servers_.empty();
+  return is_alone ? next : std::min(next, now_ + options_.sync_interval);
 }
 
 void Coordinator::Fleet::OnListEvents(absl::Time now, uint64_t call,

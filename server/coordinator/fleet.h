@@ -76,6 +76,7 @@ class Coordinator::Fleet {
     absl::Time last_sync;
     bool heard = false;      // Since this coordinator started.
     bool suspected = false;  // Its waiting sync was cancelled, and no other has come.
+    bool is_sound() const { return heard && !suspected; }
     uint64_t version = 0;
     uint64_t known = 0;  // The newest directive version that it says it has.
     std::optional<uint64_t> parked;
@@ -200,7 +201,8 @@ class Coordinator::Fleet {
 
   // fleet_replicas.cc: the copies of partitions.
   CopyServers ServersForCopies() const;
-  // Whether it has the only copy in sync of some partition.
+  // Whether it has the only copy in sync of some partition, not counting those on servers that have
+  // been silent for a suspect lease, or whose connection broke.
   bool HoldsAlone(const std::string& server) const;
   void CheckCopies();  // Of all jobs, when next they are advanced.
   absl::Status KeepCopies(Job* job);

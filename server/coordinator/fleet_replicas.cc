@@ -82,7 +82,7 @@ CopyServers Coordinator::Fleet::ServersForCopies() const {
     out.address = record.address();
     out.zone = record.zone();
     out.is_draining = record.draining();
-    out.is_sound = server.heard && !server.suspected;
+    out.is_sound = server.is_sound();
     out.takes_copies = out.is_sound && !out.is_draining;
   }
   for (const auto& [number, job] : jobs_) {
@@ -101,10 +101,17 @@ CopyServers Coordinator::Fleet::ServersForCopies() const {
 }
 
 bool Coordinator::Fleet::HoldsAlone(const std::string& server) const {
+  const auto is_spare = [&](const v1::PartitionReplica& copy) {
+    const auto other = servers_.find(copy.server());
+    return copy.in_sync() && copy.server() != server && other != servers_.end() &&
+           other->second.is_sound() && now_ - other->second.last_sync < options_.suspect_lease;
+  };
   for (const auto& [number, job] : jobs_) {
     for (const v1::PartitionPlacement& placement : RecordOf(job).placement()) {
       const v1::PartitionReplica* copy = CopyOn(server, placement);
-      if (copy != nullptr && copy->in_sync() && InSyncOf(placement) == 1) return true;
+      const auto& all = placement.replicas();
+      const bool has_spare = std::any_of(all.begin(), all.end(), is_spare);
+      if (copy != nullptr && copy->in_sync() && !has_spare) return true;
     }
   }
   return false;

@@ -72,7 +72,7 @@ void Coordinator::Fleet::OnServerSync(absl::Time now, uint64_t call,
   server.known = request.server().incarnation() == 0 ? 0 : request.known_version();
   // A registration whose answer was lost is repeated: nothing is placed on an incarnation that does
   // not know of itself.
-  const bool was_sound = server.heard && !server.suspected;
+  const bool was_sound = server.is_sound();
   server.suspected = false;
   if (request.server().incarnation() > 0) server.heard = true;
   if (server.heard && !was_sound) CheckCopies();

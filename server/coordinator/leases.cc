@@ -6,6 +6,7 @@ namespace paceline {
 
 void Leases::Renew(const std::string& id, absl::Time now) {
   End(id);
+  whole_[id] = now + lease_;
   end_of_[id] = now + lease_;
   by_end_.insert({now + lease_, id});
 }
@@ -18,11 +19,20 @@ void Leases::Shorten(const std::string& id, absl::Time end) {
   by_end_.insert({end, id});
 }
 
+void Leases::Unshorten(const std::string& id) {
+  const auto it = end_of_.find(id);
+  if (it == end_of_.end()) return;
+  by_end_.erase({it->second, id});
+  it->second = whole_.at(id);
+  by_end_.insert({it->second, id});
+}
+
 void Leases::End(const std::string& id) {
   const auto it = end_of_.find(id);
   if (it == end_of_.end()) return;
   by_end_.erase({it->second, id});
   end_of_.erase(it);
+  whole_.erase(id);
 }
 
 std::vector<std::string> Leases::Expired(absl::Time now) const {

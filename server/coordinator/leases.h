@@ -24,6 +24,9 @@ class Leases {
   // Lets the lease of `id`, if it is known, end at `end` unless it ends earlier.
   void Shorten(const std::string& id, absl::Time end);
 
+  // Takes back every Shorten since the last Renew of `id`, if it is known.
+  void Unshorten(const std::string& id);
+
   // Forgets `id`, if it is known.
   void End(const std::string& id);
 
@@ -39,6 +42,7 @@ class Leases {
  private:
   const absl::Duration lease_;
   std::map<std::string, absl::Time> end_of_;
+  std::map<std::string, absl::Time> whole_;  // Their ends without Shorten.
   std::set<std::pair<absl::Time, std::string>> by_end_;
 };
 

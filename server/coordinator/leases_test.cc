@@ -26,7 +26,7 @@ TEST_CASE("a lease that is not renewed ends after its duration, and stays ended 
   CHECK(leases.Next() == absl::InfiniteFuture());
 }
 
-TEST_CASE("a lease is made shorter, never longer, until it is renewed") {
+TEST_CASE("a lease is made shorter, never longer than it was, until it is renewed") {
   Leases leases(absl::Seconds(2));
   leases.Renew("a", kStart);
 
@@ -37,7 +37,13 @@ TEST_CASE("a lease is made shorter, never longer, until it is renewed") {
   CHECK(leases.EndOf("a") == kStart + absl::Milliseconds(600));
   leases.Shorten("b", kStart);
   CHECK(leases.Expired(kStart).empty());
+  leases.Unshorten("a");
+  CHECK(leases.EndOf("a") == kStart + absl::Seconds(2));
+  CHECK(leases.Next() == kStart + absl::Seconds(2));
+  leases.Unshorten("b");
+  CHECK(leases.EndOf("b") == absl::InfinitePast());
 
+  leases.Shorten("a", kStart + absl::Milliseconds(600));
   leases.Renew("a", kStart + absl::Milliseconds(500));
   CHECK(leases.EndOf("a") == kStart + absl::Milliseconds(2500));
 }

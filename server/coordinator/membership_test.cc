@@ -85,6 +85,15 @@ TEST_CASE("a coordinator that was stopped for longer than a lease expires nobody
   CHECK(c.HasEvent("server-expired"));
 }
 
+TEST_CASE("a coordinator that was stopped just when leases end expires nobody for that") {
+  TestCluster c;
+  c.RegisterServer("s1");  // Answered: nothing is due before its lease ends.
+
+  c.coordinator().OnTick(c.now() + absl::Milliseconds(2001));
+
+  CHECK_FALSE(c.HasEvent("server-expired"));
+}
+
 TEST_CASE("an id belongs to one process until its lease is over") {
   TestCluster c;
   c.RegisterWorker("w1");

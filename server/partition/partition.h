@@ -70,6 +70,9 @@ class PartitionPrimary {
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive, uint64_t term,
                            Answers* answers);
 
+  // The log has committed all entries up to `committed`: tips become versions. Nobody is answered
+  // yet.
+  void Publish(uint64_t committed);
   // The log has committed all entries up to `index`, or a promise has come, or more copies are in
   // sync.
   void OnLogProgress(absl::Time now, uint64_t index, Answers* answers);
@@ -168,8 +171,6 @@ class PartitionPrimary {
   // Makes the next tip and logs it; a round that may not be appended yet is kept until it may.
   void Apply(absl::Time now, Update update);
   void ApplyHeld(absl::Time now, Answers* answers);
-  // The log has committed up to here: tips become versions.
-  void Publish(uint64_t committed);
   // Answers every parked call that need not wait any longer.
   void Reply(absl::Time now, Answers* answers);
 

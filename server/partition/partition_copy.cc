@@ -153,6 +153,8 @@ absl::Status PartitionCopy::OnDirective(absl::Time now, const v1::JobDirective& 
     RETURN_IF_ERROR(Promote(now, directive, placement));
   } else {
     replicator_->Follow(now, placement, replica_, directive.spec().fleet().min_in_sync());
+    // With fewer copies more may be committed; whoever is answered below is to see it.
+    primary_->Publish(replicator_->committed());
   }
   config_ = placement.config();
   const absl::Status status = primary_->OnDirective(now, directive, placement.term(), answers);

@@ -307,6 +307,26 @@ TEST_CASE("a promoted copy serves when its promise is over") {
   CHECK(After(&cluster, cluster.Pull(1, 2), absl::Milliseconds(100)).ok());
 }
 
+TEST_CASE("a promoted copy that is the last one left answers with all that was acknowledged") {
+  CopyJob job;
+  job.is_bare = true;
+  CopyCluster cluster(job, 2, 1, 0);
+  cluster.Run(absl::Seconds(1));
+  // The backup has the entry and does not know yet that it is committed.
+  CHECK(After(&cluster, cluster.Push(0, 1, 0, 0), absl::Milliseconds(20)).ok());
+  REQUIRE(cluster.Report(1).version() == 0);
+  cluster.CutOff(0, absl::Seconds(5));
+  cluster.HandOver();
+  cluster.Run(absl::Milliseconds(600));
+  const uint64_t pull = cluster.Pull(1, 2);
+  CHECK(cluster.Find(pull) == nullptr);
+
+  // The silent one is taken out.
+  CHECK(After(&cluster, pull, absl::Seconds(2)).ok());
+
+  CHECK(cluster.Find(pull)->header.version() == 1);
+}
+
 TEST_CASE("a copy with other bits is found and made anew") {
   CopyJob job;
   job.is_bare = true;

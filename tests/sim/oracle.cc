@@ -79,10 +79,13 @@ void Oracle::OnPush(const std::string& server, uint64_t call, const v1::PushHead
   if (segment != segments_.end() && segment->second.consistency().has_ssp()) {
     push.read_clock = header.clock() + 1;
   }
+  push.wants_newest = segment != segments_.end() && !segment->second.consistency().has_sync();
 }
 
 void Oracle::OnPull(const std::string& server, uint64_t call, const v1::PullRequest& request) {
-  Note(server, call, request.key(), request.worker()).read_clock = request.clock();
+  Call& pull = Note(server, call, request.key(), request.worker());
+  pull.read_clock = request.clock();
+  pull.wants_newest = !request.has_exact_version();
 }
 
 void Oracle::OnSettle(const std::string& server, uint64_t call, const v1::SettleRequest& request) {
@@ -153,7 +156,8 @@ void Oracle::CheckAnswered(const Acknowledged& done) {
                         " acknowledged data shards ", call.shards.Show(), " and has applied ",
                         copy.applied.Show()));
     }
-    replicas_.OnAnswer(call.server, copy.report, copy.applied, done.is_read, call.shards);
+    const uint64_t read = call.wants_newest ? done.header.version() : copy.report.version();
+    replicas_.OnAnswer(call.server, copy.report, done.is_read ? &read : nullptr, call.shards);
   }
   const auto found = segments_.find(call.segment);
   if (found == segments_.end()) return;
@@ -271,13 +275,13 @@ void Oracle::FollowPrimary(const std::string& server, const v1::PartitionReport&
   CheckAgreement(report);
 }
 
-// A push that was taken or known, and is applied, ends its clock for its worker.
+// A push that was taken or known, and is applied, ends its clock for its worker. Whoever reads at a
+// clock has nothing under way of those before it, some of which it may never have had.
 void Oracle::CommitClocks(const v1::PartitionReport& report, View* view) {
   const auto commit = [view, &report](const Call& call) {
-    if (!call.is_push || call.segment != report.segment()) return false;
-    if (!view->applied.Contains(call.shards)) return false;
+    if (call.segment != report.segment() || !view->applied.Contains(call.shards)) return false;
     uint64_t& next = view->next_clock[{call.worker.id(), call.worker.incarnation()}];
-    next = std::max(next, call.clock + 1);
+    next = std::max(next, call.is_push ? call.clock + 1 : call.read_clock);
     return true;
   };
   for (const Acknowledged& done : acknowledged_) {

@@ -90,6 +90,7 @@ class Oracle {
     uint64_t version_before = 0;
     uint64_t base_version = 0;
     uint64_t read_clock = 0;
+    bool wants_newest = false;  // And not one version.
     bool is_new = true;  // In the event that brought it.
   };
 

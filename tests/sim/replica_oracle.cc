@@ -118,8 +118,9 @@ void ReplicaOracle::OnHeld(const std::string& server,
 }
 
 void ReplicaOracle::CheckState(const std::string& server, const v1::PartitionReport& report,
-                               Known* known) {
-  const auto [state, is_first] = known->states.emplace(report.version(), State{report, server});
+                               const ShardSet& applied, Known* known) {
+  const auto [state, is_first] =
+      known->states.emplace(report.version(), State{report, server, applied});
   if (is_first || IsSameState(state->second.report, report)) return;
   verdict_->Fail(absl::StrCat("partition ", report.partition(), " is two things at one version: ",
                               ShowState(state->second.report), " on ", state->second.server,
@@ -136,7 +137,7 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
                                 " on ", server, " went back from version ", before.version(),
                                 " to ", report.version()));
   }
-  if (!is_same_copy || report.version() != before.version()) CheckState(server, report, &known);
+  if (!is_same_copy || report.version() != before.version()) CheckState(server, report, applied, &known);
   before = report;
   if (report.is_backup()) {
     if (report.version() <= known.committed) return;
@@ -172,28 +173,27 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
 // ---- What workers hear ----
 
 void ReplicaOracle::OnAnswer(const std::string& server, const v1::PartitionReport& report,
-                             const ShardSet& applied, bool is_read, const ShardSet& shards) {
+                             const uint64_t* read, const ShardSet& shards) {
   Known& known = known_[report.partition()];
   known.acknowledged.Insert(shards);
-  if (!is_read) return;
+  if (read == nullptr) return;
   const std::string who =
       absl::StrCat(server, ", primary of partition ", report.partition(), " in term ",
-                   report.term(), " at version ", report.version());
-  if (report.is_backup()) verdict_->Fail(absl::StrCat(who, ", answered as a backup"));
+                   report.term(), ", answered a read with version ", *read);
+  if (report.is_backup()) verdict_->Fail(absl::StrCat(who, " as a backup"));
   if (report.term() < known.read_term) {
-    verdict_->Fail(
-        absl::StrCat(who, ", answered a read after the primary of term ", known.read_term, " had"));
+    verdict_->Fail(absl::StrCat(who, " after the primary of term ", known.read_term, " had"));
   }
-  if (report.version() < known.read_version) {
-    verdict_->Fail(absl::StrCat(who, ", answered a read after version ", known.read_version,
-                                " had been seen"));
+  if (*read < known.read_version) {
+    verdict_->Fail(absl::StrCat(who, " after version ", known.read_version, " had been seen"));
   }
-  if (!applied.Contains(known.acknowledged)) {
-    verdict_->Fail(absl::StrCat(who, ", answered a read with data shards ", applied.Show(),
+  const auto state = known.states.find(*read);
+  if (state != known.states.end() && !state->second.applied.Contains(known.acknowledged)) {
+    verdict_->Fail(absl::StrCat(who, ", data shards ", state->second.applied.Show(),
                                 "; acknowledged are ", known.acknowledged.Show()));
   }
   known.read_term = std::max(known.read_term, report.term());
-  known.read_version = std::max(known.read_version, report.version());
+  known.read_version = std::max(known.read_version, *read);
 }
 
 }  // namespace paceline::sim

@@ -39,9 +39,9 @@ class ReplicaOracle {
                 const ShardSet& applied);
 
   // The primary on `server`, whose report is `report` after the event, has answered a call OK.
-  // `shards` are acknowledged.
+  // `shards` are acknowledged; `read`, if not null, is the version that was given.
   void OnAnswer(const std::string& server, const v1::PartitionReport& report,
-                const ShardSet& applied, bool is_read, const ShardSet& shards);
+                const uint64_t* read, const ShardSet& shards);
 
   // The newest word on each partition.
   const std::map<uint32_t, v1::PartitionPlacement>& placements() const { return placements_; }
@@ -58,6 +58,7 @@ class ReplicaOracle {
   struct State {
     v1::PartitionReport report;  // Of the first copy that came to it.
     std::string server;
+    ShardSet applied;
   };
 
   // What is known of a partition, whoever holds it.
@@ -80,7 +81,8 @@ class ReplicaOracle {
   // `primary` says that all up to its version is committed: whoever may be promoted must have it.
   void CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
                    const std::string& why);
-  void CheckState(const std::string& server, const v1::PartitionReport& report, Known* known);
+  void CheckState(const std::string& server, const v1::PartitionReport& report,
+                  const ShardSet& applied, Known* known);
 
   Verdict* const verdict_;
   std::map<uint32_t, v1::PartitionPlacement> placements_;

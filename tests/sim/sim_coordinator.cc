@@ -12,6 +12,9 @@ void SimCoordinator::Start() {
   node_.Start();
   CoordinatorOptions options;
   options.release = kRelease;
+  options.on_event = [this](const v1::Event& event) {
+    queue_->Trace("c: ", event.kind(), " ", event.subject(), ": ", event.message());
+  };
   auto core = Coordinator::Create(options, &store_, node_.clock());
   if (!core.ok()) {
     oracle_->Fail(absl::StrCat("the coordinator does not start: ", core.status().ToString()));

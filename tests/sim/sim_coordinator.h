@@ -25,7 +25,7 @@ namespace paceline::sim {
 class SimCoordinator {
  public:
   SimCoordinator(EventQueue* queue, Network* network, Oracle* oracle)
-      : network_(network), oracle_(oracle), node_("c", queue) {}
+      : queue_(queue), network_(network), oracle_(oracle), node_("c", queue) {}
 
   Node* node() { return &node_; }
 
@@ -59,6 +59,7 @@ class SimCoordinator {
   void Show(const Reply& reply);
   void Tick();
 
+  EventQueue* const queue_;
   Network* const network_;
   Oracle* const oracle_;
   Node node_;
