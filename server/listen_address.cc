@@ -1,50 +1,14 @@
 #include "server/listen_address.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <memory>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/net/listener.h"
 
 namespace paceline {
 namespace {
-
-absl::Status ListenError(const Endpoint& listen, int error) {
-  if (error == EADDRINUSE) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("port ", listen.port, " of ", listen.host,
-                     " is in use by another program; stop that one, or listen at another port "
-                     "(--listen ",
-                     listen.host, ":0 takes any free one)"));
-  }
-  return absl::UnavailableError(
-      absl::StrCat("cannot listen at ", listen.ToString(), ": ", strerror(error)));
-}
-
-// 0, or errno.
-int TryBind(const addrinfo& address) {
-  const int descriptor =
-      ::socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC, address.ai_protocol);
-  if (descriptor < 0) return errno;
-  // As gRPC does: connections of an earlier server that linger do not matter.
-  const int one = 1;
-  ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  if (address.ai_family == AF_INET6) {
-    ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-  }
-  int error = 0;
-  if (::bind(descriptor, address.ai_addr, address.ai_addrlen) != 0) error = errno;
-  // Without it, two sockets that allow reuse may bind to one port.
-  if (error == 0 && ::listen(descriptor, 1) != 0) error = errno;
-  ::close(descriptor);
-  return error;
-}
 
 std::string HostName() {
   char name[256] = {};
@@ -63,26 +27,7 @@ absl::Status CheckExposure(const Endpoint& listen, bool insecure) {
       "a network you trust"));
 }
 
-absl::Status CheckFree(const Endpoint& listen) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  const int failure =
-      ::getaddrinfo(listen.host.c_str(), absl::StrCat(listen.port).c_str(), &hints, &found);
-  if (failure != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen at ", listen.ToString(), ": ", gai_strerror(failure)));
-  }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-  // A name may have addresses this machine does not support; one that works will do.
-  int error = 0;
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    error = TryBind(*address);
-    if (error == 0 || error == EADDRINUSE) break;
-  }
-  return error == 0 ? absl::OkStatus() : ListenError(listen, error);
-}
+absl::Status CheckFree(const Endpoint& listen) { return Listen(listen, "--listen").status(); }
 
 absl::StatusOr<std::string> AdvertisedAddress(const Endpoint& listen, absl::string_view advertise) {
   Endpoint endpoint = listen;
