@@ -159,11 +159,11 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
   }
   if (report.version() <= known.committed) return;
   known.committed = report.version();
-  if (!applied.Contains(known.acknowledged)) {
+  if (!applied.Contains(known.fence.acknowledged())) {
     verdict_->Fail(absl::StrCat("partition ", report.partition(), " on ", server,
                                 " came to version ", report.version(),
                                 " without what was acknowledged: it has ", applied.Show(),
-                                ", acknowledged are ", known.acknowledged.Show()));
+                                ", acknowledged are ", known.fence.acknowledged().Show()));
   }
   const auto placement = placements_.find(report.partition());
   if (placement == placements_.end()) return;
@@ -175,25 +175,15 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
 void ReplicaOracle::OnAnswer(const std::string& server, const v1::PartitionReport& report,
                              const uint64_t* read, const ShardSet& shards) {
   Known& known = known_[report.partition()];
-  known.acknowledged.Insert(shards);
+  known.fence.Acknowledge(shards);
   if (read == nullptr) return;
-  const std::string who =
-      absl::StrCat(server, ", primary of partition ", report.partition(), " in term ",
-                   report.term(), ", answered a read with version ", *read);
-  if (report.is_backup()) verdict_->Fail(absl::StrCat(who, " as a backup"));
-  if (report.term() < known.read_term) {
-    verdict_->Fail(absl::StrCat(who, " after the primary of term ", known.read_term, " had"));
-  }
-  if (*read < known.read_version) {
-    verdict_->Fail(absl::StrCat(who, " after version ", known.read_version, " had been seen"));
-  }
+  const history::Answerer answerer = {server, report.partition(), report.term(), *read};
+  if (report.is_backup()) verdict_->Fail(absl::StrCat(answerer.Show(), ", answered as a backup"));
   const auto state = known.states.find(*read);
-  if (state != known.states.end() && !state->second.applied.Contains(known.acknowledged)) {
-    verdict_->Fail(absl::StrCat(who, ", data shards ", state->second.applied.Show(),
-                                "; acknowledged are ", known.acknowledged.Show()));
-  }
-  known.read_term = std::max(known.read_term, report.term());
-  known.read_version = std::max(known.read_version, *read);
+  const std::string broken = known.fence.CheckRead(
+      answerer, state == known.states.end() ? nullptr : &state->second.applied);
+  if (!broken.empty()) verdict_->Fail(broken);
+  known.fence.Saw(answerer);
 }
 
 }  // namespace paceline::sim

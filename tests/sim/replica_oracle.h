@@ -17,6 +17,7 @@
 
 #include "proto/control.pb.h"
 #include "proto/parameter.pb.h"
+#include "tests/history/fence.h"
 #include "tests/sim/shard_set.h"
 #include "tests/sim/verdict.h"
 
@@ -72,10 +73,8 @@ class ReplicaOracle {
     std::map<uint64_t, std::pair<std::string, uint64_t>> places;
     // By replica id: the newest config under which its primary found it lagging or wrong.
     std::map<uint64_t, uint64_t> denounced;
-    // Of reads answered so far: the newest term, and the largest version that one could see.
-    uint64_t read_term = 0;
-    uint64_t read_version = 0;
-    ShardSet acknowledged;
+    // What workers were told.
+    history::Fence<ShardSet> fence;
   };
 
   // `primary` says that all up to its version is committed: whoever may be promoted must have it.
