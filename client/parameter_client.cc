@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -49,7 +50,7 @@ class ParameterClient::Impl {
         control_(options_.coordinator),
         transport_([this](uint64_t id, CallResult result) {
           Post([id, result = std::move(result)](Impl* self, absl::Time now) {
-            self->session_->OnCallDone(now, id, result);
+            self->OnCallDone(now, id, result);
           });
         }) {}
 
@@ -219,13 +220,27 @@ class ParameterClient::Impl {
     return absl::OkStatus();
   }
 
+  void Start(ParameterCall call) {
+    if (options_.on_call != nullptr) traced_.emplace(call.id, std::pair(call, SteadyNow()));
+    transport_.Start(std::move(call));
+  }
+
+  void OnCallDone(absl::Time now, uint64_t id, const CallResult& result) {
+    const auto traced = traced_.find(id);
+    if (traced != traced_.end()) {
+      options_.on_call({traced->second.first, result, traced->second.second, now});
+      traced_.erase(traced);
+    }
+    session_->OnCallDone(now, id, result);
+  }
+
   // Handles events until `done` or `end`.
   template <typename Done>
   bool Pump(const Done& done, absl::Time end) {
     while (!done()) {
       std::deque<Event> events;
       for (const uint64_t id : session_->TakeCancels()) transport_.Cancel(id);
-      for (ParameterCall& call : session_->TakeCalls()) transport_.Start(std::move(call));
+      for (ParameterCall& call : session_->TakeCalls()) Start(std::move(call));
       const absl::Time next = std::min(session_->NextTick(), end);
       {
         absl::MutexLock lock(&mutex_);
@@ -296,6 +311,8 @@ class ParameterClient::Impl {
   bool is_sync_ = false;
   uint64_t clock_ = 0;
   absl::Status error_;
+  // Calls under way and when they were sent, if anybody wants to know.
+  std::map<uint64_t, std::pair<ParameterCall, absl::Time>> traced_;
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

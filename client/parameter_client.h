@@ -20,6 +20,7 @@
 #define PACELINE_CLIENT_PARAMETER_CLIENT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,12 +33,26 @@
 
 namespace paceline {
 
+struct CallResult;     // client/session.h, as
+struct ParameterCall;  // this.
+
+// A call to a server that is over, from when it was sent to when its outcome was seen.
+struct CallTrace {
+  const ParameterCall& call;
+  const CallResult& result;
+  absl::Time begin;
+  absl::Time end;  // Both of SteadyNow().
+};
+
 struct ParameterClientOptions {
   std::string coordinator;  // host:port[,host:port...]: ControlClient.
   std::string job;
   std::string id;  // Of this client, unique in the fleet.
   // How long Join and Open wait for the job to have its parameters somewhere.
   absl::Duration ready_timeout = absl::Seconds(30);
+  // Told of every call, those sent again and those given up too, by the thread that calls Pull, Push
+  // or Exchange, while it does. Null: nobody is.
+  std::function<void(const CallTrace& trace)> on_call = nullptr;
 };
 
 class ParameterClient {
