@@ -37,6 +37,8 @@ struct CoordinatorOptions {
   // What a server has left to sync once more when its waiting sync was cancelled (OnCancel), as
   // when its process dies. Positive; more than `lease` counts as `lease`.
   absl::Duration suspect_lease = absl::Milliseconds(600);
+  // The id of the server in this process, if there is one: hearing it says nothing of the network.
+  std::string own_server;
   size_t ended_jobs_kept = 16;
   size_t events_kept = 10000;
 

@@ -43,6 +43,40 @@ TEST_CASE("a server that alone holds a partition has its whole lease to come bac
   CHECK(c.Describe(job).state() == v1::RUNNING);
 }
 
+TEST_CASE("a coordinator that hears nobody at all is cut off itself: it gives nobody up") {
+  TestCluster c;
+  const std::string job = c.Replicated(2, 2);
+  c.Advance(absl::Seconds(60));
+  CHECK(c.CopiesOf(job, 0) == "s1* s2");
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+  CHECK_FALSE(c.HasEvent("server-expired"));
+  CHECK_FALSE(c.HasEvent("worker-expired"));
+
+  // Now everyone has a lease to be heard again; who is not is gone.
+  c.SyncServer("s2");
+  c.SyncWorker("w1");
+  c.Advance(absl::Milliseconds(1900));
+  CHECK_FALSE(c.HasEvent("server-expired"));
+  c.SyncServer("s2");
+  c.SyncWorker("w1");
+  c.Advance(absl::Milliseconds(200));
+  CHECK(c.HasEvent("server-expired", "server s1 expired"));
+  CHECK(c.CopiesOf(job, 0) == "s2*");
+}
+
+TEST_CASE("the server in the coordinator's own process is no sign that the network is well") {
+  CoordinatorOptions options = TestCluster::DefaultOptions();
+  options.own_server = "s1";
+  TestCluster c(options);
+  const std::string job = c.Replicated(2, 3);
+  for (int i = 0; i < 100; ++i) {
+    c.Advance(absl::Milliseconds(100));
+    c.SyncServer("s1");
+  }
+  CHECK_FALSE(c.HasEvent("server-expired"));
+  CHECK(c.Describe(job).state() == v1::RUNNING);
+}
+
 TEST_CASE("a killed primary's partition goes on with its backup within a suspect lease") {
   TestCluster c;
   const std::string job = c.Replicated(2, 2);

@@ -74,7 +74,15 @@ void Coordinator::Fleet::Begin(absl::Time now) {
   // Who was stopped itself has heard nobody meanwhile: everyone has one full lease.
   const bool was_stopped = now > NextTick() + options_.sync_interval;
   now_ = std::max(now_, now);
-  if (!was_stopped) return;
+  if (was_stopped) RenewAll();
+}
+
+void Coordinator::Fleet::Hear() {
+  heard_at_ = now_;
+  if (std::exchange(is_cut_off_, false)) RenewAll();
+}
+
+void Coordinator::Fleet::RenewAll() {
   for (const auto& [id, worker] : workers_) worker_leases_.Renew(id, now_);
   for (const auto& [id, server] : servers_) server_leases_.Renew(id, now_);
 }
@@ -256,7 +264,19 @@ void Coordinator::Fleet::AnswerDue() {
   }
 }
 
+bool Coordinator::Fleet::HearsNobody() const {
+  const size_t others = workers_.size() + servers_.size() - servers_.count(options_.own_server);
+  // One that is silent is more likely gone itself.
+  if (others < 2) return false;
+  if (now_ - heard_at_ < (options_.lease + options_.sync_interval) / 2) return false;
+  return std::none_of(servers_.begin(), servers_.end(),
+                      [](const auto& entry) { return entry.second.suspected; });
+}
+
 absl::Status Coordinator::Fleet::ExpireLeases() {
+  if (now_ < std::min(worker_leases_.Next(), server_leases_.Next())) return absl::OkStatus();
+  is_cut_off_ = HearsNobody();
+  if (is_cut_off_) return absl::OkStatus();
   Edit edit(&records_);
   std::map<std::string, std::string> lost;
   // Others may have fallen silent since its connection broke.
@@ -318,7 +338,7 @@ void Coordinator::Fleet::OnTick(absl::Time now) {
 
 absl::Time Coordinator::Fleet::NextTick() const {
   absl::Time next = std::min(parked_.Next(), retry_at_);
-  if (retry_at_ == absl::InfiniteFuture()) {
+  if (retry_at_ == absl::InfiniteFuture() && !is_cut_off_) {
     next = std::min({next, worker_leases_.Next(), server_leases_.Next()});
   }
   for (const auto& [number, job] : jobs_) {

@@ -155,6 +155,10 @@ class Coordinator::Fleet {
   }
   void Refuse(uint64_t call, absl::Status status);
   void Begin(absl::Time now);
+  // A worker or server syncs: whoever was cut off itself is not any more.
+  void Hear();
+  // Everyone has one full lease.
+  void RenewAll();
   void Settle();
   absl::Status Commit(Edit* edit);
   void EndSync(std::optional<uint64_t>* parked, const absl::Status& status);
@@ -170,6 +174,9 @@ class Coordinator::Fleet {
   void AnswerDue();
   void AnswerEvents();
   absl::Status ExpireLeases();
+  // Whether all are silent at once, without any connection breaking: it is this coordinator that
+  // is cut off.
+  bool HearsNobody() const;
   absl::Status DropEnded();
   void Park(uint64_t call, ParkedCall parked);
   const state::JobRecord* FindRecord(const std::string& name) const;
@@ -313,6 +320,10 @@ class Coordinator::Fleet {
   absl::Status store_status_;
   std::set<uint64_t> retry_jobs_;
   absl::Time retry_at_ = absl::InfiniteFuture();
+  // The latest sync of anybody, whatever became of it.
+  absl::Time heard_at_ = absl::InfinitePast();
+  // Nobody is heard, so nobody is given up for being silent.
+  bool is_cut_off_ = false;
 };
 
 }  // namespace paceline

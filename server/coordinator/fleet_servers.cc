@@ -39,6 +39,7 @@ void Coordinator::Fleet::OnServerSync(absl::Time now, uint64_t call,
                                       const v1::ServerSyncRequest& request) {
   Begin(now);
   const std::string id = request.server().id();
+  if (id != options_.own_server) Hear();
   const auto known = records_.servers().find(id);
   const uint64_t newest =
       known == records_.servers().end() ? 0 : known->second.server().incarnation();

@@ -36,6 +36,7 @@ uint64_t Coordinator::Fleet::IncarnationOf(const std::string& worker) const {
 void Coordinator::Fleet::OnWorkerSync(absl::Time now, uint64_t call,
                                       const v1::WorkerSyncRequest& request) {
   Begin(now);
+  Hear();
   const std::string& id = request.worker().id();
   if (request.leaving()) {
     absl::Status status = CheckId("worker.id", id);
