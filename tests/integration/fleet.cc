@@ -83,9 +83,11 @@ Json CommandResult::json() const {
   return parsed;
 }
 
-CommandResult Paceline(const std::vector<std::string>& arguments) {
+CommandResult Paceline(const std::vector<std::string>& arguments,
+                       const std::vector<std::string>& enter) {
   const std::string folder = TestFolder("command");
-  std::string line = kCommand;
+  std::string line = absl::StrJoin(enter, " ");
+  absl::StrAppend(&line, enter.empty() ? "" : " ", kCommand);
   for (const std::string& argument : arguments) absl::StrAppend(&line, " ", Quoted(argument));
   absl::StrAppend(&line, " >", folder, "/out 2>", folder, "/err </dev/null");
   const int status = std::system(line.c_str());
@@ -111,10 +113,7 @@ Fleet::Fleet(const FleetOptions& options) : options_(options), folder_(TestFolde
     return;
   }
   const std::string name = options_.separate_coordinator ? "coordinator" : "server-0";
-  auto first = cli::Process::Start(CoordinatorArguments("127.0.0.1:0"),
-                                   absl::StrCat(folder_, "/", name, ".log"));
-  REQUIRE(first.ok());
-  processes_[name] = *std::move(first);
+  Start(name, CoordinatorArguments(host(name).address + ":0"));
   REQUIRE(Eventually([&] {
     coordinator_ = std::string(absl::StripAsciiWhitespace(ReadText(folder_ + "/port")));
     return !coordinator_.empty();
@@ -129,12 +128,10 @@ void Fleet::StartCandidates() {
   for (int i = 0; i < options_.servers; ++i) {
     const std::string name = absl::StrCat("server-", i);
     const std::string port = absl::StrCat(folder_, "/", name, ".port");
-    std::vector<std::string> arguments = {kServer, "--id=" + name, "--listen=127.0.0.1:0",
+    std::vector<std::string> arguments = {kServer, "--id=" + name, "--listen=" + host(name).address + ":0",
                                           "--port-file=" + port, "--store=" + options_.etcd};
     arguments.insert(arguments.end(), options_.server_flags.begin(), options_.server_flags.end());
-    auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
-    REQUIRE(process.ok());
-    processes_[name] = *std::move(process);
+    Start(name, arguments);
     std::string address;
     REQUIRE(Eventually([&] {
       address = std::string(absl::StripAsciiWhitespace(ReadText(port)));
@@ -160,6 +157,18 @@ std::vector<std::string> Fleet::CoordinatorArguments(const std::string& listen) 
   return arguments;
 }
 
+Host Fleet::host(const std::string& name) const {
+  return options_.host != nullptr ? options_.host(name) : Host();
+}
+
+void Fleet::Start(const std::string& name, const std::vector<std::string>& arguments) {
+  std::vector<std::string> line = host(name).enter;
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  auto process = cli::Process::Start(line, absl::StrCat(folder_, "/", name, ".log"));
+  REQUIRE(process.ok());
+  processes_[name] = *std::move(process);
+}
+
 cli::Process& Fleet::process(const std::string& name) {
   REQUIRE(processes_.count(name) == 1);
   return *processes_[name];
@@ -170,26 +179,19 @@ void Fleet::StartWorker(const std::string& name, const std::vector<std::string>&
                                         "--backend=cpu"};
   arguments.insert(arguments.end(), options_.worker_flags.begin(), options_.worker_flags.end());
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
-  REQUIRE(process.ok());
-  processes_[name] = *std::move(process);
+  Start(name, arguments);
 }
 
 void Fleet::StartServer(const std::string& name, const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {kServer, "--id=" + name, "--listen=127.0.0.1:0",
+  std::vector<std::string> arguments = {kServer, "--id=" + name,
+                                        "--listen=" + host(name).address + ":0",
                                         "--roles=parameters", "--join=" + coordinator_};
+  arguments.insert(arguments.end(), options_.server_flags.begin(), options_.server_flags.end());
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  auto process = cli::Process::Start(arguments, absl::StrCat(folder_, "/", name, ".log"));
-  REQUIRE(process.ok());
-  processes_[name] = *std::move(process);
+  Start(name, arguments);
 }
 
-void Fleet::RestartCoordinator() {
-  auto process = cli::Process::Start(CoordinatorArguments(coordinator_),
-                                     absl::StrCat(folder_, "/coordinator.log"));
-  REQUIRE(process.ok());
-  processes_["coordinator"] = *std::move(process);
-}
+void Fleet::RestartCoordinator() { Start("coordinator", CoordinatorArguments(coordinator_)); }
 
 void Fleet::Kill(const std::string& name) {
   process(name).Signal(SIGKILL);
@@ -198,7 +200,7 @@ void Fleet::Kill(const std::string& name) {
 
 CommandResult Fleet::Paceline(std::vector<std::string> arguments) const {
   arguments.insert(arguments.end(), {"--fleet", coordinator_});
-  return paceline::Paceline(arguments);
+  return paceline::Paceline(arguments, host("people").enter);
 }
 
 std::string Fleet::Submit(const std::string& spec, const std::vector<std::string>& sets) const {

@@ -38,11 +38,18 @@ struct CommandResult {
   Json json() const;
 };
 
-// Runs `paceline ARGUMENTS` to its end.
-CommandResult Paceline(const std::vector<std::string>& arguments);
+// Runs `paceline ARGUMENTS` to its end; `enter` goes in front of it (Host).
+CommandResult Paceline(const std::vector<std::string>& arguments,
+                       const std::vector<std::string>& enter = {});
 
 // Whether `condition` became true within `timeout`.
 bool Eventually(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(30));
+
+// Where a process runs.
+struct Host {
+  std::string address = "127.0.0.1";  // It listens there.
+  std::vector<std::string> enter;     // A command that goes there and runs what follows it.
+};
 
 struct FleetOptions {
   int servers = 1;
@@ -53,6 +60,8 @@ struct FleetOptions {
   std::string etcd;
   std::vector<std::string> server_flags;
   std::vector<std::string> worker_flags;
+  // Of each process by its name, and of "people", who give commands; null: all are here.
+  std::function<Host(const std::string& name)> host;
 };
 
 class Fleet {
@@ -74,6 +83,9 @@ class Fleet {
   // SIGKILL, and waits for the end.
   void Kill(const std::string& name);
 
+  // Of a process by that name.
+  Host host(const std::string& name) const;
+
   // `paceline ARGUMENTS --fleet ...`.
   CommandResult Paceline(std::vector<std::string> arguments) const;
   // The new job's name.
@@ -90,6 +102,8 @@ class Fleet {
  private:
   void StartCandidates();
   std::vector<std::string> CoordinatorArguments(const std::string& listen) const;
+  // In place of one of that name that has ended.
+  void Start(const std::string& name, const std::vector<std::string>& arguments);
 
   const FleetOptions options_;
   const std::string folder_;
