@@ -404,6 +404,9 @@ std::string StragglerText(const v1::JobStatus& job) {
 std::string JobText(const v1::JobStatus& job, double now_unix_s) {
   Rows facts = JobFacts(job);
   for (auto& fact : StragglerFacts(job)) facts.push_back(std::move(fact));
+  if (!job.store_error().empty()) {
+    facts.push_back({"store", absl::StrCat("cannot be written: ", job.store_error())});
+  }
   for (auto& fact : CopyFacts(job)) facts.push_back(std::move(fact));
   for (auto& fact : CheckpointFacts(job, now_unix_s)) facts.push_back(std::move(fact));
   for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
@@ -445,8 +448,14 @@ std::string FleetText(const v1::FleetStatus& fleet) {
   }
   const std::string coordinator =
       fleet.coordinator().empty() ? "" : absl::StrCat(", coordinator ", fleet.coordinator());
+  const std::string store =
+      fleet.store_error().empty()
+          ? ""
+          : absl::StrCat("store cannot be written for ", Duration(fleet.store_error_s()), ": ",
+                         Printable(fleet.store_error()),
+                         "\n(what runs goes on; nothing is submitted, placed or promoted meanwhile)\n");
   return absl::StrCat("release ", fleet.release(), ", ", Counted(fleet.jobs(), "job"), coordinator,
-                      "\n\n", Table(servers), "\n", Table(workers));
+                      "\n", store, "\n", Table(servers), "\n", Table(workers));
 }
 
 std::string ResultText(const v1::JobStatus& job, const std::string& run_directory) {

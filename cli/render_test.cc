@@ -212,6 +212,23 @@ w0#3    node-1  training  digits-7  13
 )");
 }
 
+TEST_CASE("a store that cannot be written is told with the fleet and with the job") {
+  v1::FleetStatus fleet;
+  fleet.set_release("0.1.0");
+  fleet.set_store_error("etcd at 10.0.0.7:2379: no connection");
+  fleet.set_store_error_s(12.34);
+  v1::JobStatus job = RunningJob();
+  job.set_store_error("disk full");
+
+  CHECK(FleetText(fleet).find(
+            "release 0.1.0, 0 jobs\n"
+            "store cannot be written for 12.3 s: etcd at 10.0.0.7:2379: no connection\n"
+            "(what runs goes on; nothing is submitted, placed or promoted meanwhile)\n\n") == 0);
+  CHECK(JobText(job, 1000).find("store        cannot be written: disk full\n") !=
+        std::string::npos);
+  CHECK(JobText(RunningJob(), 1000).find("store") == std::string::npos);
+}
+
 TEST_CASE("the result of a job that was evaluated, with its run directory") {
   CHECK(ResultText(FinishedJob(), "runs/digits") ==
         R"(job             digits-7

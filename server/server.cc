@@ -195,9 +195,14 @@ absl::Status Server::Impl::Elect(const std::string& advertised) {
 
 absl::StatusOr<std::unique_ptr<Store>> Server::Impl::Open(uint64_t fence) {
   if (!elects()) return OpenStore(options_.store);
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<Store> opened,
-      EtcdStore::Open(*etcd_, fence, [this](absl::string_view why) { election_->Resign(why); }));
+  const auto on_deposed = [this](absl::string_view why, bool by_another) {
+    if (by_another) {
+      election_->Resign(why);
+    } else {
+      election_->BeginAnew(why);
+    }
+  };
+  ASSIGN_OR_RETURN(std::unique_ptr<Store> opened, EtcdStore::Open(*etcd_, fence, on_deposed));
   return opened;
 }
 

@@ -142,6 +142,7 @@ TEST_CASE("a checkpoint that cannot be taken is refused and nothing is ordered")
   c.store().FailCommits(absl::ResourceExhaustedError("disk full"));
   CHECK(c.StatusOf(c.TakeCheckpoint(job)).code() == absl::StatusCode::kUnavailable);
   c.store().FailCommits(absl::OkStatus());
+  c.Advance(absl::Milliseconds(200));
   CHECK(c.Describe(job).checkpoints().empty());
   c.Cancel(job, "");
   CHECK(c.StatusOf(c.TakeCheckpoint(job)).code() == absl::StatusCode::kFailedPrecondition);

@@ -74,6 +74,9 @@ void Coordinator::Fleet::Begin(absl::Time now) {
   // Who was stopped itself has heard nobody meanwhile: everyone has one full lease.
   const bool was_stopped = now > NextTick() + options_.sync_interval;
   now_ = std::max(now_, now);
+  // Known before anything has to be written: nothing else would tell people of it.
+  const absl::Status health = records_.health();
+  if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) NoteStore(health);
   if (was_stopped) RenewAll();
 }
 
@@ -96,16 +99,35 @@ void Coordinator::Fleet::Emit(absl::string_view job, EventKind kind, absl::strin
 
 absl::Status Coordinator::Fleet::Commit(Edit* edit) {
   const bool writes = !edit->empty();
+  if (writes && !store_status_.ok() && now_ < retry_at_) return store_status_;
   const absl::Status status = edit->Commit();
-  if (!writes) return status;
-  if (status.ok()) {
-    if (!store_status_.ok()) Emit("", EventKind::kStoreRecovered, "store", "writes again");
-  } else {
-    if (store_status_.ok()) Emit("", EventKind::kStoreFailed, "store", status.message());
-    retry_at_ = std::min(retry_at_, now_ + options_.sync_interval);
+  if (writes) NoteStore(status);
+  return status;
+}
+
+void Coordinator::Fleet::NoteStore(const absl::Status& status) {
+  has_written_ = status.ok();
+  if (status.ok()) return;
+  if (store_status_.ok()) {
+    store_lost_ = now_;
+    Emit("", EventKind::kStoreFailed, "store", status.message());
   }
   store_status_ = status;
-  return status;
+  retry_at_ = now_ + options_.sync_interval;
+}
+
+void Coordinator::Fleet::EndRetry() {
+  if (now_ < retry_at_) return;  // It failed again.
+  if (!has_written_) {
+    // What is there already, written again, tells as well.
+    Edit edit(&records_);
+    edit.coordinator();
+    if (!Commit(&edit).ok()) return;
+  }
+  store_status_ = absl::OkStatus();
+  retry_at_ = absl::InfiniteFuture();
+  Emit("", EventKind::kStoreRecovered, "store",
+       absl::StrCat("writes again after ", absl::FormatDuration(now_ - store_lost_)));
 }
 
 void Coordinator::Fleet::OnCancel(uint64_t call) {
@@ -181,15 +203,20 @@ void Coordinator::Fleet::Park(uint64_t call, ParkedCall parked) {
 }
 
 void Coordinator::Fleet::Settle() {
-  if (now_ >= retry_at_) {
-    retry_at_ = absl::InfiniteFuture();
+  const bool retries = !store_status_.ok() && now_ >= retry_at_;
+  if (retries) {
     marked_jobs_.insert(retry_jobs_.begin(), retry_jobs_.end());
     retry_jobs_.clear();
     drop_ = true;
   }
-  if (retry_at_ == absl::InfiniteFuture()) {
-    ExpireLeases().IgnoreError();  // Commit arranged the next attempt.
-  }
+  if (store_status_.ok() || retries) ExpireLeases().IgnoreError();  // Tried again, as jobs are.
+  CarryOn();
+  if (retries) EndRetry();
+  AnswerChanged();
+  if (std::exchange(has_events_, false)) AnswerEvents();
+}
+
+void Coordinator::Fleet::CarryOn() {
   while (schedule_ || drop_ || !marked_jobs_.empty()) {
     if (std::exchange(drop_, false)) {
       DropEnded().IgnoreError();
@@ -202,8 +229,6 @@ void Coordinator::Fleet::Settle() {
     if (job == nullptr) continue;
     if (!Advance(job).ok()) retry_jobs_.insert(number);
   }
-  AnswerChanged();
-  if (std::exchange(has_events_, false)) AnswerEvents();
 }
 
 void Coordinator::Fleet::AnswerChanged() {
@@ -338,7 +363,7 @@ void Coordinator::Fleet::OnTick(absl::Time now) {
 
 absl::Time Coordinator::Fleet::NextTick() const {
   absl::Time next = std::min(parked_.Next(), retry_at_);
-  if (retry_at_ == absl::InfiniteFuture() && !is_cut_off_) {
+  if (store_status_.ok() && !is_cut_off_) {
     next = std::min({next, worker_leases_.Next(), server_leases_.Next()});
   }
   for (const auto& [number, job] : jobs_) {

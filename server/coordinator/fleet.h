@@ -29,6 +29,7 @@
 #include "server/coordinator/progress.h"
 #include "server/coordinator/records.h"
 #include "server/coordinator/replicas.h"
+#include "server/coordinator/reservation.h"
 #include "server/coordinator/round_grants.h"
 #include "server/coordinator/straggler.h"
 
@@ -69,7 +70,8 @@ class Coordinator::Fleet {
     bool heard = false;  // Since this coordinator started.
     uint64_t version = 0;
     std::set<uint64_t> jobs;  // Assigned.
-    std::optional<uint64_t> parked;  // Its newest sync, if it waits.
+    bool evaluations_not_kept = false;  // Those of its newest sync.
+    std::optional<uint64_t> parked;     // That sync, if it waits.
   };
 
   struct Server {
@@ -129,8 +131,7 @@ class Coordinator::Fleet {
     std::unique_ptr<Progress> progress;            // Once placed.
     std::optional<DataShards> shards;              // ssp and async, with data.
     std::optional<RoundGrants> grants;             // sync.
-    uint64_t reserve_chunk = 256;                  // Runs to reserve at once.
-    absl::Time reserved_at = absl::InfinitePast();
+    Reservation reservation;                       // Of the segment's rounds or runs.
     std::map<std::string, uint64_t> lease_calls;  // Parked LeaseRuns by worker.
     std::string evaluator;
     std::optional<CheckpointRun> order;  // While a checkpoint is written.
@@ -161,6 +162,9 @@ class Coordinator::Fleet {
   void RenewAll();
   void Settle();
   absl::Status Commit(Edit* edit);
+  void NoteStore(const absl::Status& status);
+  void CarryOn();
+  void EndRetry();
   void EndSync(std::optional<uint64_t>* parked, const absl::Status& status);
   void Emit(absl::string_view job, EventKind kind, absl::string_view subject,
             absl::string_view message);
@@ -186,7 +190,7 @@ class Coordinator::Fleet {
   // fleet_workers.cc
   absl::Status RegisterWorker(const v1::WorkerSyncRequest& request);
   absl::Status CheckJoin(const v1::WorkerSyncRequest& request) const;
-  absl::Status TakeEvaluations(const v1::WorkerSyncRequest& request);
+  absl::Status TakeEvaluations(const v1::WorkerSyncRequest& request, Edit* edit);
   void TakeReports(const v1::WorkerSyncRequest& request);
   void DetachWorker(Edit* edit, const std::string& id, const std::string& how);
   absl::Status LeaveWorker(const std::string& id);
@@ -232,7 +236,9 @@ class Coordinator::Fleet {
   absl::Status Advance(Job* job);
   absl::Status AdvanceWaiting(Job* job);
   absl::Status AdvanceRunning(Job* job);
+  absl::Status ChangeRunning(Job* job);
   absl::Status AdvanceEvaluating(Job* job);
+  absl::Status ChangeEvaluating(Job* job);
   void TakeFacts(Job* job, Edit* edit);
   void LeaveOut(Job* job, Edit* edit, const std::string& id, const std::string& why);
   void JoinReady(Job* job, Edit* edit);
@@ -268,6 +274,7 @@ class Coordinator::Fleet {
   // fleet_work.cc: rounds and runs.
   void BuildWork(Job* job);
   absl::Status GrantRounds(Job* job);
+  absl::Status Reserve(Job* job, uint64_t granted, uint64_t size);
   void UpdateIdle(Job* job, Edit* edit);
   void StartSegment(Job* job, Edit* edit);
   bool CutReached(const Job& job) const;
@@ -275,7 +282,7 @@ class Coordinator::Fleet {
   void TryLease(uint64_t call, const ParkedCall& parked, bool is_last);
   void WakeLeases(Job* job);
   uint32_t RunsPerClockOf(const Job& job, const std::string& worker) const;
-  absl::Status GrantRuns(Job* job, const std::string& worker, const std::vector<uint64_t>& runs);
+  std::vector<uint64_t> GrantRuns(Job* job, const std::string& worker, std::vector<uint64_t> runs);
 
   // fleet_status.cc: what people see.
   v1::JobStatus Describe(const state::JobRecord& record) const;
@@ -317,9 +324,13 @@ class Coordinator::Fleet {
   bool has_events_ = false;
   std::set<std::string> changed_workers_;
   std::set<std::string> changed_servers_;
+  // Why the newest write failed, or what the store said of itself; OK again when all that waited for
+  // it has been written.
   absl::Status store_status_;
+  absl::Time store_lost_;      // Since when it is not OK.
+  absl::Time retry_at_ = absl::InfiniteFuture();  // Until then no write is tried; while OK: never.
+  bool has_written_ = false;  // Since then.
   std::set<uint64_t> retry_jobs_;
-  absl::Time retry_at_ = absl::InfiniteFuture();
   // The latest sync of anybody, whatever became of it.
   absl::Time heard_at_ = absl::InfinitePast();
   // Nobody is heard, so nobody is given up for being silent.

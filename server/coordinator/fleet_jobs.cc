@@ -348,6 +348,19 @@ void Coordinator::Fleet::JoinReady(Job* job, Edit* edit) {
 
 absl::Status Coordinator::Fleet::AdvanceRunning(Job* job) {
   const uint64_t number = job->number;
+  absl::Status status = ChangeRunning(job);
+  job = FindJob(number);
+  if (job == nullptr || RecordOf(*job).state() != v1::RUNNING) return status;
+  // What needs no write goes on whether or not there can be one.
+  if (job->grants.has_value()) status.Update(GrantRounds(job));
+  WakeLeases(job);
+  status.Update(KeepCheckpoint(job));
+  return status;
+}
+
+// What only comes with a write.
+absl::Status Coordinator::Fleet::ChangeRunning(Job* job) {
+  const uint64_t number = job->number;
   RETURN_IF_ERROR(KeepCopies(job));
   RETURN_IF_ERROR(LetGo(job));
   Edit edit(&records_);
@@ -380,12 +393,27 @@ absl::Status Coordinator::Fleet::AdvanceRunning(Job* job) {
   if (job == nullptr) return absl::OkStatus();
   if (is_cut) BuildWork(job);
   if (changes) ChangeAll(*job);
-  if (job->grants.has_value()) RETURN_IF_ERROR(GrantRounds(job));
-  WakeLeases(job);
-  return KeepCheckpoint(job);
+  return absl::OkStatus();
 }
 
 absl::Status Coordinator::Fleet::AdvanceEvaluating(Job* job) {
+  const uint64_t number = job->number;
+  absl::Status status = ChangeEvaluating(job);
+  job = FindJob(number);
+  if (job == nullptr) return status;
+  WakeLeases(job);
+  status.Update(KeepCheckpoint(job));
+  if (!job->evaluator.empty()) return status;
+  for (const auto& [id, assigned] : job->assigned) {
+    if (!assigned.ready) continue;
+    job->evaluator = id;
+    ChangeWorker(id);
+    break;
+  }
+  return status;
+}
+
+absl::Status Coordinator::Fleet::ChangeEvaluating(Job* job) {
   const uint64_t number = job->number;
   RETURN_IF_ERROR(KeepCopies(job));
   Edit edit(&records_);
@@ -394,18 +422,7 @@ absl::Status Coordinator::Fleet::AdvanceEvaluating(Job* job) {
   JoinReady(job, &edit);
   const bool changes = !edit.empty();
   RETURN_IF_ERROR(Commit(&edit));
-  job = FindJob(number);
-  if (job == nullptr) return absl::OkStatus();
-  if (changes) ChangeAll(*job);
-  WakeLeases(job);
-  RETURN_IF_ERROR(KeepCheckpoint(job));
-  if (!job->evaluator.empty()) return absl::OkStatus();
-  for (const auto& [id, assigned] : job->assigned) {
-    if (!assigned.ready) continue;
-    job->evaluator = id;
-    ChangeWorker(id);
-    break;
-  }
+  if (changes && FindJob(number) != nullptr) ChangeAll(*FindJob(number));
   return absl::OkStatus();
 }
 
@@ -428,6 +445,7 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
   final_status.clear_evaluations();
   final_status.clear_pending_consistency();
   final_status.clear_straggler();
+  final_status.clear_store_error();
   final_status.clear_checkpoints();
   final_status.set_weights_sha256(weights_sha256);
   if (final_status.wall_s() > 0) {

@@ -114,6 +114,7 @@ void Coordinator::Fleet::DescribeWorkers(const Job& job, v1::JobStatus* status) 
 void Coordinator::Fleet::DescribeLive(const Job& job, v1::JobStatus* status) const {
   const state::JobRecord& record = RecordOf(job);
   status->set_reason(ReasonOf(job));
+  status->set_store_error(std::string(store_status_.message()));
   DescribeWorkers(job, status);
   if (job.progress == nullptr) return;
   const Progress& progress = *job.progress;
@@ -405,6 +406,10 @@ void Coordinator::Fleet::OnDescribeFleet(absl::Time now, uint64_t call) {
   v1::FleetStatus status;
   status.set_release(options_.release);
   status.set_jobs(jobs_.size());
+  if (!store_status_.ok()) {
+    status.set_store_error(std::string(store_status_.message()));
+    status.set_store_error_s(absl::ToDoubleSeconds(now_ - store_lost_));
+  }
   for (const auto& [id, server] : servers_) {
     const state::ServerRecord& record = records_.servers().at(id);
     v1::ServerStatus* out = status.add_servers();

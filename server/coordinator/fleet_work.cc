@@ -15,9 +15,6 @@
 namespace paceline {
 namespace {
 
-constexpr uint64_t kReserveChunkMin = 256;
-constexpr uint64_t kReserveChunkMax = 1 << 20;
-
 // A worker that holds runs for so long and asks again may never have heard of them.
 constexpr absl::Duration kHeldLong = absl::Seconds(1);
 
@@ -37,6 +34,7 @@ void Coordinator::Fleet::BuildWork(Job* job) {
   const WorkPlan plan = PlanOf(record);
   job->shards.reset();
   job->grants.reset();
+  job->reservation = Reservation();
   if (job->progress == nullptr) {
     job->progress = std::make_unique<Progress>(static_cast<size_t>(record.placement_size()));
     // It was cut so when the job started; the spec and the facts have not changed since.
@@ -107,14 +105,21 @@ absl::Status Coordinator::Fleet::GrantRounds(Job* job) {
   const uint64_t version = std::max(job->progress->Version(), first);
   const uint64_t target = job->grants->Target(version - first);
   if (target == job->grants->granted()) return absl::OkStatus();
-  if (target > record.granted_below()) {
-    Edit edit(&records_);
-    edit.job(job->number)->set_granted_below(job->grants->Reserve(target));
-    RETURN_IF_ERROR(Commit(&edit));
-  }
-  job->grants->Grant(target);
+  job->reservation.OnGrant(now_, target);
+  const absl::Status status = Reserve(job, target, PlanOf(record).size());
+  // What was reserved before may be granted all the same.
+  const uint64_t granted = std::min(target, record.granted_below());
+  if (granted <= job->grants->granted()) return status;
+  job->grants->Grant(granted);
   ChangeWorkers(*job);
-  return absl::OkStatus();
+  return status;
+}
+
+absl::Status Coordinator::Fleet::Reserve(Job* job, uint64_t granted, uint64_t size) {
+  Edit edit(&records_);
+  const auto next = job->reservation.Next(granted, RecordOf(*job).granted_below(), size);
+  if (next.has_value()) edit.job(job->number)->set_granted_below(*next);
+  return Commit(&edit);
 }
 
 void Coordinator::Fleet::UpdateIdle(Job* job, Edit* edit) {
@@ -191,14 +196,10 @@ void Coordinator::Fleet::TryLease(uint64_t call, const ParkedCall& parked, bool 
   v1::LeaseReply reply;
   reply.set_start_clock(member->start_clock());
   const std::vector<uint64_t> runs =
-      job->shards->Choose(worker, parked.want, now_ - kHeldLong);
+      GrantRuns(job, worker, job->shards->Choose(worker, parked.want, now_ - kHeldLong));
   if (!runs.empty()) {
-    const uint64_t number = parked.job;
-    if (const absl::Status status = GrantRuns(job, worker, runs); !status.ok()) {
-      return Refuse(call, status);
-    }
     for (const uint64_t run : runs) reply.add_runs(run);
-    member = FindMember(records_.jobs().at(number).roster(), worker);
+    member = FindMember(record.roster(), worker);
     reply.set_start_clock(member->start_clock());
     reply.set_runs_per_clock(RunsPerClockOf(*job, worker));
     return Answer(call, std::move(reply));
@@ -222,28 +223,28 @@ uint32_t Coordinator::Fleet::RunsPerClockOf(const Job& job, const std::string& w
   return mine == job.assigned.end() ? 1 : RunsPerClock(mine->second.report, all);
 }
 
-absl::Status Coordinator::Fleet::GrantRuns(Job* job, const std::string& worker,
-                                           const std::vector<uint64_t>& runs) {
+std::vector<uint64_t> Coordinator::Fleet::GrantRuns(Job* job, const std::string& worker,
+                                                    std::vector<uint64_t> runs) {
+  if (runs.empty()) return runs;
   const state::JobRecord& record = RecordOf(*job);
-  const uint64_t end = runs.back() + 1;
-  Edit edit(&records_);
-  if (end > record.granted_below()) {
-    // About one write a second, however fast the runs go.
-    const bool is_fast = now_ - job->reserved_at < absl::Seconds(1);
-    job->reserve_chunk = is_fast ? std::min(job->reserve_chunk * 2, kReserveChunkMax)
-                                 : std::max(job->reserve_chunk / 2, kReserveChunkMin);
-    edit.job(job->number)->set_granted_below(
-        std::min(job->shards->limit(), end + job->reserve_chunk));
-    job->reserved_at = now_;
-  }
-  const bool was_idle = FindMember(record.roster(), worker)->idle();
-  if (was_idle) {
+  if (FindMember(record.roster(), worker)->idle()) {
+    Edit edit(&records_);
     SetBusy(worker, NextStartClock(*job), edit.job(job->number)->mutable_roster());
+    if (!Commit(&edit).ok()) {
+      retry_jobs_.insert(job->number);
+      return {};
+    }
+    ChangeAll(*job);
   }
-  RETURN_IF_ERROR(Commit(&edit));
+  const uint64_t end = std::max(runs.back() + 1, job->shards->next());
+  job->reservation.OnGrant(now_, end);
+  if (!Reserve(job, end, job->shards->limit()).ok()) {
+    retry_jobs_.insert(job->number);
+    // What was reserved before may be granted all the same.
+    runs.erase(std::lower_bound(runs.begin(), runs.end(), record.granted_below()), runs.end());
+  }
   job->shards->Grant(worker, runs, now_);
-  if (was_idle) ChangeAll(*job);
-  return absl::OkStatus();
+  return runs;
 }
 
 void Coordinator::Fleet::WakeLeases(Job* job) {

@@ -58,13 +58,18 @@ void Coordinator::Fleet::OnWorkerSync(absl::Time now, uint64_t call,
     if (IncarnationOf(id) != request.worker().incarnation()) {
       status = Unknown(request.worker(), IncarnationOf(id));
     }
-    if (status.ok()) status = TakeEvaluations(request);
+  }
+  Edit evaluations(&records_);
+  if (status.ok() && request.worker().incarnation() != 0) {
+    status = TakeEvaluations(request, &evaluations);
   }
   if (!status.ok()) {
     Refuse(call, status);
     return Settle();
   }
+  const bool not_kept = !Commit(&evaluations).ok();
   Worker& worker = workers_.at(id);
+  worker.evaluations_not_kept = not_kept;
   worker.last_sync = now_;
   if (!std::exchange(worker.heard, true)) schedule_ = true;
   worker_leases_.Renew(id, now_);
@@ -224,9 +229,9 @@ absl::Status Coordinator::Fleet::LeaveWorker(const std::string& id) {
   return Commit(&edit);
 }
 
-absl::Status Coordinator::Fleet::TakeEvaluations(const v1::WorkerSyncRequest& request) {
+absl::Status Coordinator::Fleet::TakeEvaluations(const v1::WorkerSyncRequest& request,
+                                                 Edit* edit) {
   const std::string& id = request.worker().id();
-  Edit edit(&records_);
   for (const v1::WorkerJobReport& report : request.jobs()) {
     const auto number = number_of_.find(report.job());
     Job* job = number == number_of_.end() ? nullptr : FindJob(number->second);
@@ -246,18 +251,18 @@ absl::Status Coordinator::Fleet::TakeEvaluations(const v1::WorkerSyncRequest& re
         return absl::ResourceExhaustedError(
             absl::StrCat("job ", job->name, " has ", known.size(), " evaluations already"));
       }
-      edit.AddEvaluation(job->number, evaluation);
-      edit.Then([this, name = job->name, id, evaluation] {
+      edit->AddEvaluation(job->number, evaluation);
+      edit->Then([this, name = job->name, id, evaluation] {
         Emit(name, EventKind::kJobEvaluated, id,
              absl::StrCat("after ", evaluation.epoch(), " epochs: loss ", evaluation.loss(),
                           " over ", evaluation.samples(), " samples"));
       });
       if (!is_end) continue;
-      End(job, &edit, v1::FINISHED, "all data shards are applied and the result is evaluated",
+      End(job, edit, v1::FINISHED, "all data shards are applied and the result is evaluated",
           evaluation.weights_sha256());
     }
   }
-  return Commit(&edit);
+  return absl::OkStatus();
 }
 
 void Coordinator::Fleet::TakeReports(const v1::WorkerSyncRequest& request) {
@@ -349,6 +354,7 @@ v1::WorkerSyncReply Coordinator::Fleet::WorkerReply(const std::string& id, bool 
   reply.set_sync_interval_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.sync_interval)));
   reply.set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
+  reply.set_evaluations_not_kept(worker.evaluations_not_kept);
   if (!changed) return reply;
   std::set<uint64_t> jobs = worker.jobs;
   const auto joined = number_of_.find(known.join_job());

@@ -38,6 +38,9 @@ class Records {
   const std::map<uint64_t, state::JobRecord>& jobs() const { return jobs_; }
   const Evaluations& evaluations(uint64_t job) const;
 
+  // Store::health.
+  absl::Status health() const { return store_->health(); }
+
  private:
   friend class Edit;
 

@@ -22,8 +22,4 @@ uint64_t RoundGrants::Target(uint64_t rounds) const {
   return far_enough ? target : granted_;
 }
 
-uint64_t RoundGrants::Reserve(uint64_t target) const {
-  return std::min(size_, target + std::max<uint64_t>(64, 8 * Slack()));
-}
-
 }  // namespace paceline

@@ -28,9 +28,6 @@ class RoundGrants {
   void Grant(uint64_t rounds) { granted_ = rounds; }
   uint64_t granted() const { return granted_; }
 
-  // Rounds to reserve in the store when `target` is granted: so many that it is rarely written.
-  uint64_t Reserve(uint64_t target) const;
-
  private:
   uint64_t Slack() const;
 

@@ -31,7 +31,6 @@ TEST_CASE("no more is granted than the segment has, and never less than before")
   CHECK(grants.Target(10) == 20);
   grants.Grant(20);
   CHECK(grants.Target(0) == 20);
-  CHECK(grants.Reserve(20) == 20);
   CHECK(RoundGrants(64, 1000).Target(0) == 64);
 }
 

@@ -27,7 +27,7 @@ void Say(const std::string& line) {
 class Role {
  public:
   absl::Status Begin(const EtcdAddress& etcd, uint64_t fence, Election* election) {
-    const auto resign = [election](absl::string_view why) { election->Resign(why); };
+    const auto resign = [election](absl::string_view why, bool) { election->Resign(why); };
     ASSIGN_OR_RETURN(auto store, EtcdStore::Open(etcd, fence, resign));
     ASSIGN_OR_RETURN(const std::vector<Entry> range, store->Range("counter"));
     absl::MutexLock lock(&mutex_);

@@ -52,6 +52,9 @@ class Election : public CoordinatorLocator {
   // Gives the role up, and leaves it to others for a while. Without it: nothing.
   virtual void Resign(absl::string_view why) = 0;
 
+  // Gives the role up, and may have it again at once: for who has to begin anew. Without it: nothing.
+  virtual void BeginAnew(absl::string_view why) = 0;
+
   // Ends, without `lost`; no callback runs any more when it returns. Others can have the role at
   // once.
   virtual void Stop() = 0;

@@ -105,9 +105,14 @@ void ElectionCore::Move(const std::string& address) {
 
 void ElectionCore::Resign(absl::Time now, absl::string_view why) {
   if (!has_role_) return;
+  BeginAnew(now, why);
+  abstains_until_ = now + options_.abstain;
+}
+
+void ElectionCore::BeginAnew(absl::Time now, absl::string_view why) {
+  if (!has_role_) return;
   Lose(std::string(why));
   discarded_ = std::exchange(lease_, 0);
-  abstains_until_ = now + options_.abstain;
   due_ = now;
 }
 

@@ -79,6 +79,7 @@ class ElectionCore {
   void OnRevoked(absl::Time now);
 
   void Resign(absl::Time now, absl::string_view why);
+  void BeginAnew(absl::Time now, absl::string_view why);
 
   // What has become known since the last call, in order.
   std::vector<ElectionNews> TakeNews();

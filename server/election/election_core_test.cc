@@ -292,6 +292,20 @@ TEST_CASE("who resigns alone is elected again after a while") {
   CHECK(a.fence > first);
 }
 
+TEST_CASE("who begins anew alone is elected again at once, with another fence") {
+  World world;
+  Candidate a(&world, "a:1");
+  Pass(&world, absl::Seconds(5), {&a});
+  a.Said();
+  const uint64_t first = a.fence;
+
+  a.core().BeginAnew(world.now, "what was written is not known");
+  Pass(&world, absl::Seconds(0.5), {&a});
+
+  CHECK(a.Said() == "lost(what was written is not known) elected ");
+  CHECK(a.fence > first);
+}
+
 TEST_CASE("resigning without the role is nothing") {
   World world;
   Candidate a(&world, "a:1");

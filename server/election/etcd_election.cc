@@ -46,6 +46,13 @@ class EtcdElection::Impl {
     TakeNewsLocked();
   }
 
+  void BeginAnew(absl::string_view why) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    core_.BeginAnew(SteadyNow(), why);
+    hurry_ = true;
+    TakeNewsLocked();
+  }
+
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -220,6 +227,8 @@ void EtcdElection::Start(ElectionCallbacks callbacks) { impl_->Start(std::move(c
 std::string EtcdElection::coordinator() const { return impl_->coordinator(); }
 
 void EtcdElection::Resign(absl::string_view why) { impl_->Resign(why); }
+
+void EtcdElection::BeginAnew(absl::string_view why) { impl_->BeginAnew(why); }
 
 void EtcdElection::Stop() { impl_->Stop(); }
 

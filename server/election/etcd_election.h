@@ -27,6 +27,7 @@ class EtcdElection : public Election {
   void Start(ElectionCallbacks callbacks) override;
   std::string coordinator() const override;
   void Resign(absl::string_view why) override;
+  void BeginAnew(absl::string_view why) override;
   void Stop() override;
 
  private:

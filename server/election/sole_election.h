@@ -20,8 +20,9 @@ class SoleElection : public Election {
     if (callbacks.elected) callbacks.elected(0);
   }
   std::string coordinator() const override { return address_; }
-  // There is nobody to leave it to.
+  // There is nobody to leave it to, and no store that would ask for it.
   void Resign(absl::string_view) override {}
+  void BeginAnew(absl::string_view) override {}
   void Stop() override {}
 
  private:

@@ -1,8 +1,11 @@
 #include "server/store/embedded.h"
 
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -46,6 +49,16 @@ std::string MakeStore() {
   REQUIRE(store.ok());
   REQUIRE((*store)->Commit({{}, {{"job/1", "the value of job 1"}}, {}})->committed);
   return path;
+}
+
+// A folder with a disk of its own, 512 kB large, that this process alone sees. False: this process
+// may not make one.
+bool MountSmall(const std::string& folder) {
+  const bool is_mounted = unshare(CLONE_NEWNS) == 0 &&
+                          mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                          mount("none", folder.c_str(), "tmpfs", 0, "size=512k") == 0;
+  if (!is_mounted) WARN("skipped: this process may not mount a file system");
+  return is_mounted;
 }
 
 TEST_CASE("what was committed is there after the file is opened again") {
@@ -137,6 +150,34 @@ TEST_CASE("a folder that does not exist is named") {
 
   CHECK(status.code() == absl::StatusCode::kUnavailable);
   CHECK(Says(status, "/nonexistent/folder/store.db"));
+}
+
+TEST_CASE("on a full disk a commit fails as a whole, and when there is room again it goes on") {
+  const std::string path = FreshPath();
+  const std::string folder = path.substr(0, path.rfind('/'));
+  if (!MountSmall(folder)) return;
+  auto store = *EmbeddedStore::Open(path);
+  REQUIRE(store->Commit({{}, {{"job/1", "before"}, {"job/2", "before"}}, {}})->committed);
+  const std::string filler = folder + "/filler";
+  WriteAll(filler, std::string(1 << 20, 'x'));  // As much of it as fits.
+  const Transaction large = {{}, {{"job/1", "after"}, {"job/3", std::string(100'000, 'y')}}, {}};
+
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = store->Commit(large).status();
+    CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+    CHECK(Says(status, "full"));
+  }
+
+  const auto range = store->Range("job/");
+  REQUIRE(range.ok());
+  REQUIRE(range->size() == 2);
+  CHECK((*range)[0].value == "before");
+  std::remove(filler.c_str());
+  CHECK(store->Commit(large)->committed);
+  store.reset();
+  store = *EmbeddedStore::Open(path);
+  CHECK(store->Range("job/")->size() == 3);
+  CHECK((*store->Range("job/1"))[0].value == "after");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "server/store/etcd_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -31,6 +32,11 @@ constexpr size_t kPartBytes = size_t{512} << 10;
 constexpr size_t kPartedMin = 256;
 // etcd forgets old revisions when it is told to; a read that is cut off by that begins anew.
 constexpr int kRangeAttempts = 5;
+
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
+
+constexpr char kTakenOver[] = "another has taken it over";
+constexpr char kIsAsked[] = "store: etcd is just being asked how an earlier transaction ended";
 
 std::string UniqueName() {
   std::random_device random;
@@ -73,9 +79,11 @@ class EtcdStore::Writer {
     if (!options_.clock) options_.clock = SteadyNow;
   }
 
-  absl::Status TakeOver();
-  absl::StatusOr<CommitResult> Commit(const Transaction& transaction);
-  absl::StatusOr<std::vector<Entry>> Range(absl::string_view prefix);
+  absl::Status Open() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<CommitResult> Commit(const Transaction& transaction) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::vector<Entry>> Range(absl::string_view prefix) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status health() const ABSL_LOCKS_EXCLUDED(health_mutex_);
+  void Watch() ABSL_LOCKS_EXCLUDED(mutex_, health_mutex_);
 
  private:
   // A transaction whose outcome is not known.
@@ -86,107 +94,153 @@ class EtcdStore::Writer {
   // How a doubt ended: the revision at which it was written, or nothing.
   using Ending = absl::optional<int64_t>;
 
-  absl::Time Deadline() const { return options_.clock() + options_.call_timeout; }
-  absl::Duration Patience(absl::Time deadline) const;
+  // How long a call waits for an answer.
+  struct Patience {
+    absl::Duration call;
+    absl::Duration attempt;
+  };
+  Patience Long() const { return {options_.call_timeout, options_.attempt_timeout}; }
+  Patience Short() const { return {options_.commit_timeout, options_.commit_attempt_timeout}; }
 
   // Sends until there is an answer. `doubt` becomes true when an attempt had none. Any error that
   // is not transient is etcd's answer.
-  absl::StatusOr<TxnResponse> Send(const TxnRequest& request, bool* doubt);
-  absl::StatusOr<RangeResponse> Send(const RangeRequest& request);
+  absl::StatusOr<TxnResponse> Send(const TxnRequest& request, Patience patience, bool* doubt);
+  absl::StatusOr<RangeResponse> Send(const RangeRequest& request, Patience patience);
+  // `attempt` at every endpoint, and at the first once more: by then it may have connected.
+  template <typename Response>
+  absl::StatusOr<Response> Attempt(
+      Patience patience, const std::function<absl::StatusOr<Response>(absl::Duration)>& attempt);
 
-  // Whether calls are possible: not deposed, not resting, and nothing in doubt.
-  absl::Status Prepare();
-  absl::StatusOr<Ending> Settle();
-  absl::Status Depose(absl::string_view why);
-  void Rest();
-  absl::Status Probe();
+  void FallSilent(const absl::Status& status) ABSL_LOCKS_EXCLUDED(health_mutex_);
+  absl::Status Depose(absl::string_view why, bool by_another) ABSL_LOCKS_EXCLUDED(health_mutex_);
 
-  absl::StatusOr<std::vector<RequestOp>> Encode(const Transaction& transaction);
-  absl::StatusOr<std::string> WriteParts(const std::string& key, const std::string& value);
-  void DeleteOldParts(const std::string& key, std::vector<RequestOp>* operations) const;
-  void ForgetOldParts(const Transaction& transaction);
+  absl::Status TakeOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ReadPartNames() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  absl::StatusOr<CommitResult> CommitLocked(const Transaction& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status EndDoubt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Ending> Settle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<RequestOp>> Encode(const Transaction& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::string> WriteParts(const std::string& key, const std::string& value)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DeleteOldParts(const std::string& key, std::vector<RequestOp>* operations) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetOldParts(const Transaction& transaction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<CommitResult> Judge(const TxnResponse& reply, const std::string& name, bool doubt,
-                                     const Transaction& transaction);
-  CommitResult Committed(int64_t revision, const Transaction& transaction);
+                                     const Transaction& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  CommitResult Committed(int64_t revision, const Transaction& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  absl::StatusOr<std::vector<Entry>> RangeLocked(absl::string_view prefix)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // One attempt to read everything as of one revision; OutOfRange: etcd has forgotten it.
   absl::StatusOr<std::vector<Entry>> ReadAll(absl::string_view prefix);
   absl::StatusOr<std::string> ReadValue(const std::string& key, const std::string& stored,
                                         int64_t revision);
-  absl::Status ReadPartNames();
 
   const std::unique_ptr<EtcdKv> kv_;
   EtcdStoreOptions options_;
   const std::string key_;
   const std::string name_ = UniqueName();
 
-  uint64_t transactions_ = 0;
-  int64_t known_ = 0;  // The writer's key's revision at this object's last write.
-  absl::optional<Doubt> doubt_;
-  absl::Status deposed_;
-  absl::Time rests_until_ = absl::InfinitePast();
-  bool is_silent_ = false;  // etcd: it has not answered since the last rest began.
+  absl::Mutex mutex_;  // Held while etcd is asked: by a call, or by a Watch after silence.
+  uint64_t transactions_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t known_ ABSL_GUARDED_BY(mutex_) = 0;  // The writer's key's revision at the last write.
+  absl::optional<Doubt> doubt_ ABSL_GUARDED_BY(mutex_);  // Only while etcd is silent.
   // By hash of key, the values that have parts in etcd: at most one is referred to. `fresh_`: the
   // ones that the transaction at hand refers to.
-  std::map<std::string, std::set<std::string>> parts_;
-  std::map<std::string, std::string> fresh_;
+  std::map<std::string, std::set<std::string>> parts_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> fresh_ ABSL_GUARDED_BY(mutex_);
+
+  mutable absl::Mutex health_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  absl::Status silence_ ABSL_GUARDED_BY(health_mutex_);  // Of etcd: how the last attempt ended.
+  absl::Status deposed_ ABSL_GUARDED_BY(health_mutex_);
 };
 
-absl::Duration EtcdStore::Writer::Patience(absl::Time deadline) const {
-  return std::min(options_.attempt_timeout, deadline - options_.clock());
-}
-
-absl::StatusOr<TxnResponse> EtcdStore::Writer::Send(const TxnRequest& request, bool* doubt) {
-  const absl::Time deadline = Deadline();
+template <typename Response>
+absl::StatusOr<Response> EtcdStore::Writer::Attempt(
+    Patience patience, const std::function<absl::StatusOr<Response>(absl::Duration)>& attempt) {
+  const absl::Time deadline = options_.clock() + patience.call;
   absl::Status last = absl::UnavailableError("no time for an attempt");
-  // Every endpoint, and the first once more: by then it may have connected.
-  for (size_t i = 0; i <= kv_->endpoint_count() && Patience(deadline) > absl::ZeroDuration(); ++i) {
-    absl::StatusOr<TxnResponse> reply = kv_->Txn(request, Patience(deadline));
-    if (reply.ok() || !IsTransient(reply.status())) return reply;
-    last = reply.status();
-    *doubt = true;
-  }
-  Rest();
-  return last;
-}
-
-absl::StatusOr<RangeResponse> EtcdStore::Writer::Send(const RangeRequest& request) {
-  const absl::Time deadline = Deadline();
-  absl::Status last = absl::UnavailableError("no time for an attempt");
-  for (size_t i = 0; i <= kv_->endpoint_count() && Patience(deadline) > absl::ZeroDuration(); ++i) {
-    absl::StatusOr<RangeResponse> reply = kv_->Range(request, Patience(deadline));
+  for (size_t i = 0; i <= kv_->endpoint_count(); ++i) {
+    const absl::Duration left = deadline - options_.clock();
+    if (left <= absl::ZeroDuration()) break;
+    absl::StatusOr<Response> reply = attempt(std::min(patience.attempt, left));
     if (reply.ok() || !IsTransient(reply.status())) return reply;
     last = reply.status();
   }
-  Rest();
+  FallSilent(last);
   return last;
 }
 
-void EtcdStore::Writer::Rest() {
-  is_silent_ = true;
-  rests_until_ = options_.clock() + options_.rest;
+absl::StatusOr<TxnResponse> EtcdStore::Writer::Send(const TxnRequest& request, Patience patience,
+                                                    bool* doubt) {
+  return Attempt<TxnResponse>(patience, [&](absl::Duration timeout) {
+    absl::StatusOr<TxnResponse> reply = kv_->Txn(request, timeout);
+    *doubt |= !reply.ok() && IsTransient(reply.status());
+    return reply;
+  });
 }
 
-absl::Status EtcdStore::Writer::Probe() {
+absl::StatusOr<RangeResponse> EtcdStore::Writer::Send(const RangeRequest& request,
+                                                      Patience patience) {
+  return Attempt<RangeResponse>(
+      patience, [&](absl::Duration timeout) { return kv_->Range(request, timeout); });
+}
+
+absl::Status EtcdStore::Writer::health() const {
+  absl::MutexLock lock(&health_mutex_);
+  return deposed_.ok() ? silence_ : deposed_;
+}
+
+void EtcdStore::Writer::FallSilent(const absl::Status& status) {
+  absl::MutexLock lock(&health_mutex_);
+  silence_ = Unavailable(status, "until it answers again nothing is sent");
+}
+
+absl::Status EtcdStore::Writer::Depose(absl::string_view why, bool by_another) {
+  const absl::Status deposed =
+      absl::AbortedError(absl::StrCat("store: ", why, "; open it again and read it anew"));
+  {
+    absl::MutexLock lock(&health_mutex_);
+    if (!deposed_.ok()) return deposed_;
+    deposed_ = deposed;
+  }
+  if (options_.on_deposed) options_.on_deposed(deposed.message(), by_another);
+  return deposed;
+}
+
+void EtcdStore::Writer::Watch() {
+  const absl::Status before = health();
+  if (absl::IsAborted(before)) return;
   RangeRequest read;  // Linearizable: a majority has to answer.
   read.set_key(key_);
-  const absl::Status status = kv_->Range(read, options_.probe_timeout).status();
-  is_silent_ = !status.ok() && IsTransient(status);
-  if (!is_silent_) return absl::OkStatus();
-  Rest();
-  return Unavailable(status, "nothing was sent");
+  const absl::StatusOr<RangeResponse> reply = Send(read, Short());
+  if (!reply.ok()) return FallSilent(reply.status());
+  const std::string mine = absl::StrCat(name_, "/");
+  if (reply->kvs_size() == 0 || !absl::StartsWith(reply->kvs(0).value(), mine)) {
+    Depose(kTakenOver, true).IgnoreError();
+    return;
+  }
+  if (before.ok()) return;
+  absl::MutexLock lock(&mutex_);
+  if (!EndDoubt().ok()) return;
+  absl::MutexLock health(&health_mutex_);
+  silence_ = absl::OkStatus();
 }
 
-absl::Status EtcdStore::Writer::Depose(absl::string_view why) {
-  deposed_ = absl::AbortedError(absl::StrCat("store: ", why, "; open it again and read it anew"));
-  if (options_.on_deposed) options_.on_deposed(deposed_.message());
-  return deposed_;
+absl::Status EtcdStore::Writer::Open() {
+  absl::MutexLock lock(&mutex_);
+  return TakeOver();
 }
 
 absl::Status EtcdStore::Writer::TakeOver() {
   RangeRequest read;
   read.set_key(key_);
-  const absl::StatusOr<RangeResponse> before = Send(read);
+  const absl::StatusOr<RangeResponse> before = Send(read, Long());
   if (!before.ok()) return Refusal(before.status());
   const int64_t revision = before->kvs_size() == 0 ? 0 : before->kvs(0).mod_revision();
 
@@ -200,7 +254,7 @@ absl::Status EtcdStore::Writer::TakeOver() {
   *request.add_success() = etcd::PutOf(key_, name);
   *request.add_failure() = etcd::GetOf(key_);
   bool doubt = false;
-  const absl::StatusOr<TxnResponse> reply = Send(request, &doubt);
+  const absl::StatusOr<TxnResponse> reply = Send(request, Long(), &doubt);
   if (!reply.ok()) return Refusal(reply.status());
   if (reply->succeeded()) {
     known_ = reply->header().revision();
@@ -220,7 +274,7 @@ absl::Status EtcdStore::Writer::ReadPartNames() {
   read.set_key(prefix);
   read.set_range_end(etcd::EndOf(prefix));
   read.set_keys_only(true);
-  const absl::StatusOr<RangeResponse> reply = Send(read);
+  const absl::StatusOr<RangeResponse> reply = Send(read, Long());
   if (!reply.ok()) return Refusal(reply.status());
   for (const KeyValue& kv : reply->kvs()) {
     const absl::string_view rest = absl::string_view(kv.key()).substr(prefix.size());
@@ -233,17 +287,12 @@ absl::Status EtcdStore::Writer::ReadPartNames() {
   return absl::OkStatus();
 }
 
-absl::Status EtcdStore::Writer::Prepare() {
-  RETURN_IF_ERROR(deposed_);
-  if (options_.clock() < rests_until_) {
-    return absl::UnavailableError("store: etcd did not answer a moment ago; nothing was sent");
-  }
-  if (is_silent_) RETURN_IF_ERROR(Probe());
+absl::Status EtcdStore::Writer::EndDoubt() {
   if (!doubt_.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Ending ending, Settle());
   if (!ending.has_value()) return absl::OkStatus();
   // Its sender was told that it failed.
-  return Depose("a transaction that etcd had not answered was written");
+  return Depose("a transaction that etcd had not answered was written", false);
 }
 
 absl::StatusOr<EtcdStore::Writer::Ending> EtcdStore::Writer::Settle() {
@@ -252,7 +301,7 @@ absl::StatusOr<EtcdStore::Writer::Ending> EtcdStore::Writer::Settle() {
   *request.add_success() = etcd::PutOf(key_, doubt_->voider);
   *request.add_failure() = etcd::GetOf(key_);
   bool ignored = false;  // Sending it again settles that too.
-  const absl::StatusOr<TxnResponse> reply = Send(request, &ignored);
+  const absl::StatusOr<TxnResponse> reply = Send(request, Short(), &ignored);
   if (!reply.ok()) {
     return Unavailable(reply.status(),
                        "whether an earlier transaction was written is not known yet");
@@ -267,7 +316,7 @@ absl::StatusOr<EtcdStore::Writer::Ending> EtcdStore::Writer::Settle() {
     doubt_.reset();
     return Ending(known_);
   } else {
-    return Depose("another has taken it over");
+    return Depose(kTakenOver, true);
   }
   doubt_.reset();
   return Ending();
@@ -284,7 +333,7 @@ absl::StatusOr<std::string> EtcdStore::Writer::WriteParts(const std::string& key
     *request.add_success() = etcd::PutOf(etcd::PartKey(options_.prefix, hash, id, count++),
                                          value.substr(at, kPartBytes));
     bool harmless = false;  // Nothing refers to it yet.
-    const absl::StatusOr<TxnResponse> reply = Send(request, &harmless);
+    const absl::StatusOr<TxnResponse> reply = Send(request, Short(), &harmless);
     if (!reply.ok()) return Refusal(reply.status());
   }
   fresh_[hash] = id;
@@ -353,9 +402,9 @@ absl::StatusOr<CommitResult> EtcdStore::Writer::Judge(const TxnResponse& reply,
   const int64_t revision = reply.header().revision();
   if (reply.succeeded()) return Committed(revision, transaction);
   const KeyValue* found = Found(reply);
-  if (found == nullptr) return Depose("its writer's key is gone");
+  if (found == nullptr) return Depose("its writer's key is gone", true);
   if (found->value() == name) return Committed(found->mod_revision(), transaction);
-  if (found->mod_revision() != known_) return Depose("another has taken it over");
+  if (found->mod_revision() != known_) return Depose(kTakenOver, true);
   // A compare did not hold. An attempt that is still on its way might yet find that it does.
   if (doubt) {
     doubt_ = Doubt{name, absl::StrCat(name, "/void")};
@@ -367,7 +416,14 @@ absl::StatusOr<CommitResult> EtcdStore::Writer::Judge(const TxnResponse& reply,
 
 absl::StatusOr<CommitResult> EtcdStore::Writer::Commit(const Transaction& transaction) {
   RETURN_IF_ERROR(CheckTransaction(transaction));
-  RETURN_IF_ERROR(Prepare());
+  RETURN_IF_ERROR(health());
+  if (!mutex_.TryLock()) return absl::UnavailableError(kIsAsked);
+  absl::StatusOr<CommitResult> result = CommitLocked(transaction);
+  mutex_.Unlock();
+  return result;
+}
+
+absl::StatusOr<CommitResult> EtcdStore::Writer::CommitLocked(const Transaction& transaction) {
   if (transaction.compares.size() >= etcd::kComparesMax) {
     return absl::ResourceExhaustedError(absl::StrCat("store: ", transaction.compares.size(),
                                                      " compares in one transaction; etcd takes ",
@@ -388,7 +444,7 @@ absl::StatusOr<CommitResult> EtcdStore::Writer::Commit(const Transaction& transa
   *request.add_failure() = etcd::GetOf(key_);
 
   bool doubt = false;
-  const absl::StatusOr<TxnResponse> reply = Send(request, &doubt);
+  const absl::StatusOr<TxnResponse> reply = Send(request, Short(), &doubt);
   if (!writes && (!reply.ok() || reply->succeeded())) {
     if (!reply.ok()) return Refusal(reply.status());
     return CommitResult{true, static_cast<uint64_t>(reply->header().revision())};
@@ -412,7 +468,7 @@ absl::StatusOr<std::string> EtcdStore::Writer::ReadValue(const std::string& key,
     RangeRequest read;
     read.set_key(etcd::PartKey(options_.prefix, hash, value->id, i));
     read.set_revision(revision);
-    ASSIGN_OR_RETURN(RangeResponse reply, Send(read));
+    ASSIGN_OR_RETURN(RangeResponse reply, Send(read, Long()));
     if (reply.kvs_size() == 0) {
       return absl::DataLossError(absl::StrCat("store: entry '", key, "' is damaged: part ", i,
                                               " of ", value->parts, " is missing"));
@@ -430,7 +486,7 @@ absl::StatusOr<std::vector<Entry>> EtcdStore::Writer::ReadAll(absl::string_view 
   read.set_limit(static_cast<int64_t>(options_.page_entries));
   std::vector<Entry> entries;
   for (;;) {
-    ASSIGN_OR_RETURN(const RangeResponse page, Send(read));
+    ASSIGN_OR_RETURN(const RangeResponse page, Send(read, Long()));
     // The pages after the first show the same moment.
     if (read.revision() == 0) read.set_revision(page.header().revision());
     for (const KeyValue& kv : page.kvs()) {
@@ -445,7 +501,14 @@ absl::StatusOr<std::vector<Entry>> EtcdStore::Writer::ReadAll(absl::string_view 
 }
 
 absl::StatusOr<std::vector<Entry>> EtcdStore::Writer::Range(absl::string_view prefix) {
-  RETURN_IF_ERROR(Prepare());
+  RETURN_IF_ERROR(health());
+  if (!mutex_.TryLock()) return absl::UnavailableError(kIsAsked);
+  absl::StatusOr<std::vector<Entry>> entries = RangeLocked(prefix);
+  mutex_.Unlock();
+  return entries;
+}
+
+absl::StatusOr<std::vector<Entry>> EtcdStore::Writer::RangeLocked(absl::string_view prefix) {
   for (int i = 1;; ++i) {
     absl::StatusOr<std::vector<Entry>> entries = ReadAll(prefix);
     if (entries.ok()) return entries;
@@ -458,23 +521,44 @@ absl::StatusOr<std::vector<Entry>> EtcdStore::Writer::Range(absl::string_view pr
 
 EtcdStore::EtcdStore(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
 
-EtcdStore::~EtcdStore() = default;
+EtcdStore::~EtcdStore() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (watcher_.joinable()) watcher_.join();
+}
 
 absl::StatusOr<std::unique_ptr<EtcdStore>> EtcdStore::Open(std::unique_ptr<EtcdKv> kv,
                                                            EtcdStoreOptions options) {
   auto writer = std::make_unique<Writer>(std::move(kv), std::move(options));
-  RETURN_IF_ERROR(writer->TakeOver());
+  RETURN_IF_ERROR(writer->Open());
   return std::unique_ptr<EtcdStore>(new EtcdStore(std::move(writer)));
 }
 
 absl::StatusOr<std::unique_ptr<EtcdStore>> EtcdStore::Open(
-    const EtcdAddress& address, uint64_t fence, std::function<void(absl::string_view)> on_deposed) {
+    const EtcdAddress& address, uint64_t fence,
+    std::function<void(absl::string_view, bool)> on_deposed) {
   EtcdStoreOptions options;
   options.on_deposed = std::move(on_deposed);
   options.prefix = address.prefix;
   options.guard_key = address.LeaderKey();
   options.guard_revision = fence;
-  return Open(std::make_unique<EtcdClient>(address.endpoints), std::move(options));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<EtcdStore> store,
+      Open(std::make_unique<EtcdClient>(address.endpoints), std::move(options)));
+  store->watcher_ = std::thread([watched = store.get()] { watched->KeepWatching(); });
+  return store;
+}
+
+void EtcdStore::KeepWatching() {
+  for (;;) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kWatchInterval)) return;
+    }
+    Watch();
+  }
 }
 
 absl::StatusOr<CommitResult> EtcdStore::Commit(const Transaction& transaction) {
@@ -484,5 +568,9 @@ absl::StatusOr<CommitResult> EtcdStore::Commit(const Transaction& transaction) {
 absl::StatusOr<std::vector<Entry>> EtcdStore::Range(absl::string_view prefix) {
   return writer_->Range(prefix);
 }
+
+absl::Status EtcdStore::health() const { return writer_->health(); }
+
+void EtcdStore::Watch() { writer_->Watch(); }
 
 }  // namespace paceline

@@ -100,24 +100,21 @@ TEST_CASE("a transaction in doubt that was never written is settled and forgotte
   const absl::Status status = store->Commit(PutOne("a", "1")).status();
   CHECK(status.code() == absl::StatusCode::kUnavailable);
   CHECK(Says(status, "not known yet"));
-  world.now += absl::Seconds(1);
 
-  SECTION("by the next commit") { CHECK(store->Commit(PutOne("b", "1"))->committed); }
-  SECTION("by the next range") {
-    CHECK(store->Range("")->empty());
-    CHECK(store->Commit(PutOne("b", "1"))->committed);
-  }
-  // Each begins by asking whether etcd answers at all.
+  SECTION("by the next watch") { store->Watch(); }
+  // It begins by asking whether etcd answers at all.
   SECTION("even when the answer to that is lost too") {
     world.etcd.faults = {Fault::kNone, Fault::kLoseReply};
-    CHECK(store->Commit(PutOne("b", "1"))->committed);
+    store->Watch();
   }
   SECTION("even when nobody answers that for a while") {
     world.etcd.faults = {Fault::kNone, Fault::kLoseReply, Fault::kLoseReply};
+    store->Watch();
     CHECK(store->Commit(PutOne("b", "1")).status().code() == absl::StatusCode::kUnavailable);
-    world.now += absl::Seconds(1);
-    CHECK(store->Commit(PutOne("b", "1"))->committed);
+    store->Watch();
   }
+  CHECK(store->health().ok());
+  CHECK(store->Commit(PutOne("b", "1"))->committed);
   CHECK(world.Dump() == "b=1 ");
 }
 
@@ -126,7 +123,7 @@ TEST_CASE("a transaction in doubt that is still on its way is made void") {
   const auto store = world.Open();
   world.etcd.faults = {Fault::kDelay, Fault::kDelay};
   REQUIRE_FALSE(store->Commit(PutOne("a", "1")).ok());
-  world.now += absl::Seconds(1);
+  store->Watch();
   REQUIRE(store->Commit(PutOne("b", "1"))->committed);
 
   world.etcd.Deliver();
@@ -139,14 +136,19 @@ TEST_CASE("a transaction in doubt that was written ends the object, and a new on
   World world;
   int told = 0;
   EtcdStoreOptions options = world.Options();
-  options.on_deposed = [&told](absl::string_view) { ++told; };
+  bool by_another = true;
+  options.on_deposed = [&](absl::string_view, bool another) {
+    ++told;
+    by_another = another;
+  };
   const auto opened = EtcdStore::Open(FakeEtcd::Client(&world.etcd), options);
   REQUIRE(opened.ok());
   EtcdStore* const store = opened->get();
   world.etcd.faults = {Fault::kLoseReply, Fault::kLoseReply};
   CHECK(store->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kUnavailable);
   CHECK(told == 0);
-  world.now += absl::Seconds(1);
+
+  store->Watch();
 
   const absl::Status next = store->Commit(PutOne("b", "1")).status();
 
@@ -154,6 +156,7 @@ TEST_CASE("a transaction in doubt that was written ends the object, and a new on
   CHECK(Says(next, "open it again"));
   CHECK(store->Range("").status().code() == absl::StatusCode::kAborted);
   CHECK(told == 1);
+  CHECK_FALSE(by_another);
   CHECK(world.Dump() == "a=1 ");
   const auto again = world.Open();
   CHECK(again->Range("")->size() == 1);
@@ -165,11 +168,11 @@ TEST_CASE("opening takes the store over from whoever had it") {
   const auto first = world.Open();
   world.etcd.faults = {Fault::kDelay, Fault::kDelay};
   REQUIRE_FALSE(first->Commit(PutOne("a", "old")).ok());
-  world.now += absl::Seconds(1);
 
   const auto second = world.Open();
   world.etcd.Deliver();  // What the first had sent.
 
+  first->Watch();
   CHECK(second->Range("")->empty());
   CHECK(first->Commit(PutOne("a", "old")).status().code() == absl::StatusCode::kAborted);
   CHECK(first->Commit(PutOne("a", "old")).status().code() == absl::StatusCode::kAborted);
@@ -208,25 +211,63 @@ TEST_CASE("only the holder of the role can take the store over") {
   CHECK(holder->Commit(PutOne("a", "2")).status().code() == absl::StatusCode::kAborted);
 }
 
-TEST_CASE("after silence calls fail at once, for a short while") {
+TEST_CASE("who is taken over hears of it without writing anything") {
+  World world;
+  std::string told;
+  EtcdStoreOptions options = world.Options();
+  options.on_deposed = [&told](absl::string_view why, bool by_another) {
+    told += std::string(why) + (by_another ? "!" : "");
+  };
+  const auto first = *EtcdStore::Open(FakeEtcd::Client(&world.etcd), options);
+  first->Watch();
+  REQUIRE(first->health().ok());
+  const auto second = world.Open();
+
+  first->Watch();
+  first->Watch();
+
+  CHECK(told == "store: another has taken it over; open it again and read it anew!");
+  CHECK(first->health().code() == absl::StatusCode::kAborted);
+  const size_t calls = world.etcd.calls;
+  CHECK(first->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kAborted);
+  CHECK(world.etcd.calls == calls);
+  second->Watch();
+  CHECK(second->Commit(PutOne("a", "1"))->committed);
+}
+
+TEST_CASE("after silence calls fail at once until a watch finds an answer") {
   World world;
   const auto store = world.Open();
   world.etcd.outage = absl::UnavailableError("connection refused");
   CHECK(store->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kUnavailable);
+  store->Watch();
   const size_t calls = world.etcd.calls;
 
-  world.now += absl::Milliseconds(499);
-  CHECK(store->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kUnavailable);
+  world.etcd.outage = absl::OkStatus();
+  CHECK(Says(store->Commit(PutOne("a", "1")).status(), "connection refused"));
   CHECK(store->Range("").status().code() == absl::StatusCode::kUnavailable);
+  CHECK(Says(store->health(), "connection refused"));
   CHECK(world.etcd.calls == calls);
 
-  // Then one attempt says whether it is worth while.
-  world.now += absl::Milliseconds(1);
-  CHECK(store->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kUnavailable);
-  CHECK(world.etcd.calls == calls + 1);
+  store->Watch();
+  CHECK(store->health().ok());
+  CHECK(store->Commit(PutOne("a", "1"))->committed);
+}
 
+TEST_CASE("silence is known before anything is written, and nothing is in doubt then") {
+  World world;
+  const auto store = world.Open();
+  world.etcd.outage = absl::UnavailableError("connection refused");
+
+  store->Watch();
+
+  CHECK(store->health().code() == absl::StatusCode::kUnavailable);
+  const size_t calls = world.etcd.calls;
+  CHECK(store->Commit(PutOne("a", "1")).status().code() == absl::StatusCode::kUnavailable);
+  CHECK(world.etcd.calls == calls);
   world.etcd.outage = absl::OkStatus();
-  world.now += absl::Milliseconds(500);
+  store->Watch();
+  CHECK(world.etcd.calls == calls + 1);
   CHECK(store->Commit(PutOne("a", "1"))->committed);
 }
 
@@ -278,7 +319,7 @@ TEST_CASE("parts of a value that was not committed go with the next write of its
   CHECK(store->Commit(PutOne("a", large)).status().code() == absl::StatusCode::kUnavailable);
   CHECK(world.Dump().empty());
   CHECK(world.Parts() == 1);
-  world.now += absl::Seconds(1);
+  store->Watch();
 
   SECTION("by the same object") { CHECK(store->Commit(PutOne("a", large))->committed); }
   SECTION("by a later one") { CHECK(world.Open()->Commit(PutOne("a", large))->committed); }

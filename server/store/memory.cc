@@ -6,6 +6,7 @@
 namespace paceline {
 
 absl::StatusOr<CommitResult> MemoryStore::Commit(const Transaction& transaction) {
+  ++commits_;
   RETURN_IF_ERROR(CheckTransaction(transaction));
   RETURN_IF_ERROR(failure_);
   for (const Compare& compare : transaction.compares) {

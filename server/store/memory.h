@@ -4,6 +4,7 @@
 #ifndef PACELINE_SERVER_STORE_MEMORY_H_
 #define PACELINE_SERVER_STORE_MEMORY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,9 +20,20 @@ class MemoryStore : public Store {
   absl::StatusOr<CommitResult> Commit(const Transaction& transaction) override;
   absl::StatusOr<std::vector<Entry>> Range(absl::string_view prefix) override;
 
+  absl::Status health() const override { return health_; }
+
   // Until it is called again with OkStatus, every Commit fails with `status` and writes nothing: a
   // full disk.
   void FailCommits(absl::Status status) { failure_ = std::move(status); }
+
+  // The same, and known before anything is written: a network that is away.
+  void SetHealth(absl::Status status) {
+    health_ = status;
+    FailCommits(std::move(status));
+  }
+
+  // Calls of Commit, those that failed among them.
+  size_t commits() const { return commits_; }
 
  private:
   struct Stored {
@@ -32,6 +44,8 @@ class MemoryStore : public Store {
   std::map<std::string, Stored> entries_;
   uint64_t revision_ = 0;
   absl::Status failure_;
+  absl::Status health_;
+  size_t commits_ = 0;
 };
 
 }  // namespace paceline

@@ -75,6 +75,10 @@ class Store {
 
   // The entries whose keys start with `prefix`, in key order; all entries for "".
   virtual absl::StatusOr<std::vector<Entry>> Range(absl::string_view prefix) = 0;
+
+  // Why a Commit would fail, as far as is known without asking; OK: nothing is known against it.
+  // At any time, from any thread, at once.
+  virtual absl::Status health() const { return absl::OkStatus(); }
 };
 
 // InvalidArgument unless `transaction` is within the bounds above. For implementations.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "server/store/etcd/test_etcd.h"
@@ -63,27 +65,63 @@ TEST_CASE("the coordinating server dies, then a node of etcd, and no bit changes
   CheckCountedOnce(summary, fleet.Status(job));
 }
 
-TEST_CASE("while etcd says nothing, who wants to write is told, and nothing is lost") {
+// Terms of a job's partitions.
+std::vector<std::string> TermsOf(const Json& status) {
+  std::vector<std::string> terms;
+  for (const Json& place : status["placement"]) terms.push_back(place["term"]);
+  return terms;
+}
+
+// Four times what the coordinator's role lasts without its holder, six times a member's lease.
+constexpr int kSilentSeconds = 12;
+
+TEST_CASE("while etcd says nothing the job goes on, nothing new is decided, and status says so") {
   const auto etcd = TestEtcd::Start(3);
   if (etcd == nullptr) return;
   const ReplicatedJob spec;
-  Fleet fleet(ThreeCandidates(*etcd));
+  FleetOptions options = ThreeCandidates(*etcd);
+  options.worker_flags = {"--slowdown=40"};
+  Fleet fleet(options);
   const std::string job = SubmitUnderWay(fleet, spec);
   const std::string coordinator = CoordinatorOf(fleet);
+  const Json before = fleet.Status(job);
 
-  for (int node = 0; node < 3; ++node) etcd->Pause(node);
+  const bool are_killed = GENERATE(false, true);
+  for (int node = 0; node < 3; ++node) are_killed ? etcd->Kill(node) : etcd->Pause(node);
+  const absl::Time silent = absl::Now();
+  CHECK(Eventually([&] {
+    return fleet.Paceline({"status"}).out.find("store cannot be written") != std::string::npos;
+  }));
   // It may happen all the same, when etcd is back: something that changes no bit.
   const CommandResult refused = fleet.Paceline({"scale", job, "--workers", "3"});
   CHECK(refused.exit_code != 0);
   CHECK(refused.err.find("etcd") != std::string::npos);
-  CHECK(fleet.Paceline({"logs"}).out.find("store-failed") != std::string::npos);
-  absl::SleepFor(absl::Seconds(2));
+  for (int second = 1; second <= kSilentSeconds; ++second) {
+    CHECK(MovesOn(fleet, job));
+    absl::SleepFor(silent + absl::Seconds(second) - absl::Now());
+  }
+  const Json after = fleet.Status(job);
+  CHECK(after["state"] == "RUNNING");
+  CHECK(std::string(after["store_error"]).find("etcd") != std::string::npos);
+  CHECK(TermsOf(after) == TermsOf(before));
   CHECK(CoordinatorOf(fleet) == coordinator);
-  CHECK(fleet.Status(job)["state"] == "RUNNING");
-  for (int node = 0; node < 3; ++node) etcd->Resume(node);
+  const std::string logs = fleet.Paceline({"logs"}).out;
+  CHECK(logs.find("store-failed") != std::string::npos);
+  CHECK(logs.find("expired") == std::string::npos);
+  WARN("samples in " << kSilentSeconds << " s without etcd: "
+                     << Number(after["samples"]) - Number(before["samples"]));
+  if (are_killed) etcd->RestartAll();
+  for (int node = 0; node < 3 && !are_killed; ++node) etcd->Resume(node);
 
+  CHECK(Eventually([&] {
+    const CommandResult status = fleet.Paceline({"status"});
+    return status.exit_code == 0 && status.out.find("store cannot") == std::string::npos;
+  }));
+  CHECK(MovesOn(fleet, job));
+  CHECK(TermsOf(fleet.Status(job)) == TermsOf(before));
   const Json summary = fleet.Wait(job);
   CHECK(summary["weights_sha256"] == UndisturbedBits());
+  CheckCountedOnce(summary, fleet.Status(job));
 }
 
 }  // namespace

@@ -271,6 +271,7 @@ void SimWorker::OnSynced(const v1::WorkerSyncRequest& request, const absl::Statu
     return;
   }
   for (const v1::WorkerJobReport& report : request.jobs()) {
+    if (reply->evaluations_not_kept()) break;
     const auto runner = runners_.find(report.job());
     if (runner != runners_.end()) runner->second->OnReported(report);
   }

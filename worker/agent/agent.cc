@@ -108,6 +108,7 @@ v1::WorkerSyncRequest Agent::MakeRequest() {
 
 void Agent::Apply(const v1::WorkerSyncRequest& request, const v1::WorkerSyncReply& reply) {
   for (const v1::WorkerJobReport& report : request.jobs()) {
+    if (reply.evaluations_not_kept()) break;
     const auto found = runners_.find(report.job());
     if (found != runners_.end()) found->second->OnReported(report);
   }

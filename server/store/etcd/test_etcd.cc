@@ -139,6 +139,12 @@ void TestEtcd::Restart(int node) {
   REQUIRE(Answers(node, kStartTimeout));
 }
 
+void TestEtcd::RestartAll() {
+  const int nodes = static_cast<int>(pids_.size());
+  for (int i = 0; i < nodes; ++i) Launch(i, false);
+  for (int i = 0; i < nodes; ++i) REQUIRE(Answers(i, kStartTimeout));
+}
+
 void TestEtcd::Pause(int node) { kill(pids_[node], SIGSTOP); }
 
 void TestEtcd::Resume(int node) { kill(pids_[node], SIGCONT); }

@@ -34,6 +34,8 @@ class TestEtcd {
   void Kill(int node);
   // After Kill: with the files it had. Returns when it answers.
   void Restart(int node);
+  // After all were killed: one alone would not answer.
+  void RestartAll();
 
   // SIGSTOP and SIGCONT: a node that says nothing, with its connections open.
   void Pause(int node);
