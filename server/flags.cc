@@ -6,6 +6,7 @@
 
 #include "common/base/daemon_flags.h"
 #include "common/base/status_macros.h"
+#include "common/net/metrics_page.h"
 
 namespace paceline {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 // What CLI11 fills in before it has a meaning.
 struct Words {
   std::vector<std::string> roles;
+  std::string metrics;
   uint32_t lease_ms = 0;
   uint32_t sync_interval_ms = 0;
 };
@@ -58,6 +60,7 @@ void AddServerFlags(CLI::App* app, ServerOptions* server, Words* words) {
                   "coordinator: how often workers and servers sync at least")
       ->capture_default_str()
       ->check(CLI::Range(uint32_t{1}, uint32_t{60'000}));
+  app->add_option("--metrics", words->metrics, kMetricsHelp);
   app->add_flag("--insecure", server->insecure, "listen beyond loopback although there is no TLS");
 }
 
@@ -89,6 +92,9 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
   RETURN_IF_ERROR(daemon.Parse(argc, argv));
   flags.log = daemon.log();
   flags.answer = daemon.answer();
+  if (!words.metrics.empty()) {
+    ASSIGN_OR_RETURN(flags.server.metrics, ParseMetricsAddress(words.metrics));
+  }
   Interpret(words, &flags);
   return flags;
 }

@@ -25,6 +25,7 @@ TEST_CASE("without flags it is a whole fleet of one on loopback, with a durable 
   CHECK(flags->server.store == "sqlite:paceline.db");
   CHECK(flags->server.lease == absl::Seconds(2));
   CHECK(flags->server.sync_interval == absl::Milliseconds(200));
+  CHECK_FALSE(flags->server.metrics.has_value());
   CHECK_FALSE(flags->server.insecure);
   CHECK(flags->log.level == LogLevel::kInfo);
   CHECK(flags->log.format == LogFormat::kText);
@@ -47,6 +48,8 @@ TEST_CASE("every flag reaches its option") {
                             "900",
                             "--sync-interval-ms",
                             "50",
+                            "--metrics",
+                            "0.0.0.0:9464",
                             "--insecure",
                             "--log-format",
                             "json",
@@ -66,6 +69,8 @@ TEST_CASE("every flag reaches its option") {
   CHECK(flags->server.store == "memory");
   CHECK(flags->server.lease == absl::Milliseconds(900));
   CHECK(flags->server.sync_interval == absl::Milliseconds(50));
+  REQUIRE(flags->server.metrics.has_value());
+  CHECK(flags->server.metrics->ToString() == "0.0.0.0:9464");
   CHECK(flags->server.insecure);
   CHECK(flags->log.format == LogFormat::kJson);
   CHECK(flags->log.level == LogLevel::kDebug);
@@ -122,6 +127,7 @@ TEST_CASE("a wrong command line says what is wrong") {
   CHECK(absl::IsInvalidArgument(Parse({"--lease-ms", "soon"}).status()));
   CHECK(absl::IsInvalidArgument(Parse({"--lease-ms", "0"}).status()));
   CHECK(absl::IsInvalidArgument(Parse({"--roles", "king"}).status()));
+  CHECK(absl::IsInvalidArgument(Parse({"--metrics", "everywhere"}).status()));
   CHECK(absl::IsInvalidArgument(Parse({"--log-format", "xml"}).status()));
   CHECK(absl::IsInvalidArgument(Parse({"--config", "/nonexistent/file"}).status()));
   CHECK(absl::IsInvalidArgument(Parse({"stray"}).status()));

@@ -19,7 +19,11 @@
 #include "common/base/version.h"
 #include "common/net/coordinator_choice.h"
 #include "common/net/endpoint.h"
+#include "common/net/http_page.h"
+#include "common/net/metrics_page.h"
 #include "common/net/transport.h"
+#include "common/telemetry/metric_set.h"
+#include "common/telemetry/process_metrics.h"
 #include "server/checkpoint/posix_file_system.h"
 #include "server/checkpoint_writer.h"
 #include "server/coordinator/coordinator.h"
@@ -27,6 +31,7 @@
 #include "server/election/sole_election.h"
 #include "server/host_timer.h"
 #include "server/listen_address.h"
+#include "server/metrics/server_metrics.h"
 #include "server/service/control_service.h"
 #include "server/service/parameter_service.h"
 #include "server/service/replica_service.h"
@@ -104,6 +109,7 @@ class Server::Impl {
   void Stop() ABSL_LOCKS_EXCLUDED(stop_mutex_);
 
   const std::string& address() const { return address_; }
+  std::string metrics_url() const { return metrics_ == nullptr ? "" : metrics_->url(); }
 
  private:
   bool elects() const { return etcd_.has_value(); }
@@ -114,6 +120,8 @@ class Server::Impl {
   absl::Status Elected(uint64_t fence);
   void Lost(absl::string_view why);
   absl::StatusOr<std::unique_ptr<Store>> Open(uint64_t fence);
+  // The page for Prometheus.
+  std::string Metrics();
   // Builds the gRPC server; listen's port becomes the bound one.
   absl::Status Listen(Endpoint* listen);
 
@@ -121,6 +129,7 @@ class Server::Impl {
   ServerOptions options_;
   absl::optional<EtcdAddress> etcd_;  // Of the store, if it is there.
   std::string address_;
+  std::string id_;
 
   // Who has it calls back into what follows, until Stop.
   std::unique_ptr<Election> election_;
@@ -141,6 +150,7 @@ class Server::Impl {
   std::unique_ptr<HostTimer> timer_;
   std::unique_ptr<SyncLoop> sync_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HttpPage> metrics_;  // Null: not asked for. Asks all of the above, until Stop.
 
   absl::Mutex stop_mutex_;  // Held while stopping, so that a second Stop returns when it is done.
   bool stopped_ ABSL_GUARDED_BY(stop_mutex_) = false;
@@ -268,6 +278,22 @@ void Server::Impl::MakeParameters() {
   timer_ = std::make_unique<HostTimer>(host, on_news);
 }
 
+std::string Server::Impl::Metrics() {
+  ServerView view;
+  view.id = id_;
+  view.zone = options_.zone;
+  view.release = kRelease;
+  if (parameters_ != nullptr) view.partitions = parameters_->host()->Report(SteadyNow());
+  FleetView fleet;
+  if (control_ != nullptr && control_->Describe(&fleet.fleet, &fleet.jobs)) {
+    view.fleet = std::move(fleet);
+  }
+  MetricSet set;
+  AddServerMetrics(view, &set);
+  AddProcessMetrics(ReadProcess(), &set);
+  return set.Text();
+}
+
 absl::Status Server::Impl::Listen(Endpoint* listen) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -292,6 +318,9 @@ absl::Status Server::Impl::Start() {
   RETURN_IF_ERROR(CheckExposure(listen, options_.insecure));
   RETURN_IF_ERROR(AdvertisedAddress(listen, options_.advertise).status());
   RETURN_IF_ERROR(CheckFree(listen));
+  if (options_.metrics.has_value()) {
+    ASSIGN_OR_RETURN(metrics_, CreateMetricsPage(*options_.metrics));
+  }
   if (absl::StartsWith(options_.store, kEtcdScheme)) {
     ASSIGN_OR_RETURN(etcd_, ParseEtcdAddress(options_.store));
   }
@@ -299,6 +328,7 @@ absl::Status Server::Impl::Start() {
   if (options_.parameters) MakeParameters();
   RETURN_IF_ERROR(Listen(&listen));
   address_ = listen.ToString();
+  id_ = options_.id.empty() ? DefaultServerId(listen) : options_.id;
   ASSIGN_OR_RETURN(const std::string advertised, AdvertisedAddress(listen, options_.advertise));
 
   if (options_.parameters) {
@@ -311,7 +341,7 @@ absl::Status Server::Impl::Start() {
     } else {
       sync.join = options_.coordinator ? address_ : options_.join;
     }
-    sync.id = options_.id.empty() ? DefaultServerId(listen) : options_.id;
+    sync.id = id_;
     sync.zone = options_.zone;
     sync.logger = options_.logger;
     sync.on_directives = [this](const v1::ServerSyncReply& reply) { checkpoints_->Follow(reply); };
@@ -325,6 +355,10 @@ absl::Status Server::Impl::Start() {
                         {"coordinator", options_.coordinator},
                         {"parameters", options_.parameters},
                         {"release", kRelease}});
+  if (metrics_ != nullptr) {
+    metrics_->Serve([this] { return Metrics(); });
+    options_.logger->Log(LogLevel::kInfo, "serving metrics", {{"url", metrics_->url()}});
+  }
   return absl::OkStatus();
 }
 
@@ -332,6 +366,7 @@ void Server::Impl::Stop() {
   absl::MutexLock lock(&stop_mutex_);
   if (stopped_) return;
   stopped_ = true;
+  if (metrics_ != nullptr) metrics_->Stop();
   if (sync_ != nullptr) sync_->Stop();
   if (timer_ != nullptr) timer_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();
@@ -353,6 +388,8 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 const std::string& Server::address() const { return impl_->address(); }
+
+std::string Server::metrics_url() const { return impl_->metrics_url(); }
 
 void Server::Stop() { impl_->Stop(); }
 

@@ -15,7 +15,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "common/base/log.h"
+#include "common/net/endpoint.h"
 
 namespace paceline {
 
@@ -43,6 +45,9 @@ struct ServerOptions {
   absl::Duration lease = absl::Seconds(2);   // Longer than sync_interval; the coordinator's.
   absl::Duration sync_interval = absl::Milliseconds(200);  // At least 1 ms; the coordinator's.
 
+  // Where Prometheus finds this server's metrics; port 0: any free one. Absent: nowhere.
+  absl::optional<Endpoint> metrics;
+
   bool insecure = false;     // Whether anyone who reaches `listen` may use it, beyond loopback too.
   Logger* logger = nullptr;  // Outlives the server. Required.
 };
@@ -58,6 +63,8 @@ class Server {
 
   // host:port it listens at, the port as bound.
   const std::string& address() const;
+  // Of the metrics, the port as bound; empty: there are none.
+  std::string metrics_url() const;
 
   // Leaves the fleet, answers every parked call with UNAVAILABLE, ends. A few seconds at most.
   void Stop();

@@ -11,6 +11,7 @@
 #include "common/base/daemon_flags.h"
 #include "common/base/status_macros.h"
 #include "common/net/coordinator_choice.h"
+#include "common/net/metrics_page.h"
 #include "kernels/backend.h"
 
 namespace paceline {
@@ -20,6 +21,7 @@ namespace {
 struct Words {
   std::string join = "127.0.0.1:50051";
   std::string backend = "auto";
+  std::string metrics;
 };
 
 DaemonProgram Program() {
@@ -45,6 +47,7 @@ void AddFlags(CLI::App* app, AgentOptions* agent, Words* words) {
       ->check(CLI::Range(1, 1024));
   app->add_option("--backend", words->backend, "cpu, cuda or auto (cuda where it works)")
       ->capture_default_str();
+  app->add_option("--metrics", words->metrics, kMetricsHelp);
   app->add_option("--slowdown", agent->runner.slowdown,
                   "play a machine that computes this many times slower")
       ->capture_default_str()
@@ -68,6 +71,9 @@ absl::StatusOr<WorkerFlags> ParseWorkerFlags(int argc, const char* const* argv) 
   flags.answer = daemon.answer();
   if (!flags.answer.empty()) return flags;
   flags.log = daemon.log();
+  if (!words.metrics.empty()) {
+    ASSIGN_OR_RETURN(flags.metrics, ParseMetricsAddress(words.metrics));
+  }
   ASSIGN_OR_RETURN(flags.agent.runner.backend, kernels::ParseBackendChoice(words.backend));
   ASSIGN_OR_RETURN(const std::vector<std::string> coordinators, ParseCoordinators(words.join));
   flags.agent.coordinator = absl::StrJoin(coordinators, ",");

@@ -9,7 +9,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "common/base/log.h"
+#include "common/net/endpoint.h"
 #include "worker/agent/agent.h"
 
 namespace paceline {
@@ -17,6 +19,8 @@ namespace paceline {
 struct WorkerFlags {
   AgentOptions agent;  // With an id: by default "<host name>-<process id>".
   LogOptions log;
+  // Where Prometheus finds the worker's metrics; port 0: any free one. Absent: nowhere.
+  absl::optional<Endpoint> metrics;
   // What --help or --version asked for; the program then only prints it.
   std::string answer;
 };

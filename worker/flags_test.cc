@@ -28,18 +28,21 @@ TEST_CASE("without flags a worker joins the fleet on this machine under a name o
   CHECK(flags->agent.slots == 1);
   CHECK(flags->agent.runner.backend == kernels::BackendChoice::kAuto);
   CHECK(flags->agent.runner.slowdown == 1);
+  CHECK_FALSE(flags->metrics.has_value());
   CHECK(flags->log.program == "paceline-worker");
 }
 
 TEST_CASE("every flag reaches its option") {
   const auto flags = Parse({"--id=w1", "--join=[::1]:7", "--slots=3", "--backend=cpu",
-                            "--slowdown=2.5", "--log-level=error"});
+                            "--slowdown=2.5", "--metrics=9464", "--log-level=error"});
   REQUIRE(flags.ok());
   CHECK(flags->agent.id == "w1");
   CHECK(flags->agent.coordinator == "[::1]:7");
   CHECK(flags->agent.slots == 3);
   CHECK(flags->agent.runner.backend == kernels::BackendChoice::kCpu);
   CHECK(flags->agent.runner.slowdown == 2.5);
+  REQUIRE(flags->metrics.has_value());
+  CHECK(flags->metrics->ToString() == "127.0.0.1:9464");
   CHECK(flags->log.level == LogLevel::kError);
 }
 

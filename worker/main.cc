@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -12,16 +13,35 @@
 #include "absl/synchronization/notification.h"
 #include "common/base/log.h"
 #include "common/base/signals.h"
+#include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/net/http_page.h"
+#include "common/net/metrics_page.h"
+#include "common/telemetry/metric_set.h"
+#include "common/telemetry/process_metrics.h"
 #include "kernels/backend.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/worker_metrics.h"
 #include "worker/flags.h"
 
 namespace {
 
-absl::Status Work(const paceline::AgentOptions& options, paceline::Logger* logger,
+std::string Metrics(paceline::Agent* agent) {
+  paceline::MetricSet set;
+  paceline::AddWorkerMetrics(agent->View(), &set);
+  paceline::AddProcessMetrics(paceline::ReadProcess(), &set);
+  return set.Text();
+}
+
+absl::Status Work(const paceline::WorkerFlags& flags, paceline::Logger* logger,
                   const sigset_t& signals) {
-  paceline::Agent agent(options, logger);
+  paceline::Agent agent(flags.agent, logger);
+  std::unique_ptr<paceline::HttpPage> metrics;
+  if (flags.metrics.has_value()) {
+    ASSIGN_OR_RETURN(metrics, paceline::CreateMetricsPage(*flags.metrics));
+    metrics->Serve([&agent] { return Metrics(&agent); });
+    logger->Log(paceline::LogLevel::kInfo, "serving metrics", {{"url", metrics->url()}});
+  }
   absl::Status ended;
   absl::Notification stopped;
   std::thread runner([&] {
@@ -63,6 +83,6 @@ int main(int argc, char** argv) {
                   {"backend", (*kernels)->description()},
                   {"kernel_signature", (*kernels)->signature()}});
 
-  const absl::Status ended = Work(flags->agent, logger->get(), signals);
+  const absl::Status ended = Work(*flags, logger->get(), signals);
   return ended.ok() ? 0 : Fail(ended, 1);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -25,6 +26,9 @@ namespace {
 // A coordinator that has just ticked is left alone for this long.
 constexpr absl::Duration kTickSpacing = absl::Milliseconds(1);
 
+// Calls of this process itself, which no peer's call can have.
+constexpr uint64_t kOwnCall = std::numeric_limits<uint64_t>::max();
+
 }  // namespace
 
 class ControlService::Transport final : public v1::ControlService::CallbackService {
@@ -38,6 +42,7 @@ class ControlService::Transport final : public v1::ControlService::CallbackServi
 
   void Install(std::unique_ptr<Coordinator> coordinator) ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<Coordinator> Remove() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Describe(v1::FleetStatus* fleet, v1::ListJobsReply* jobs) ABSL_LOCKS_EXCLUDED(mutex_);
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::ServerUnaryReactor* WorkerSync(grpc::CallbackServerContext* context,
@@ -315,6 +320,28 @@ std::unique_ptr<Coordinator> ControlService::Transport::Remove() {
   return coordinator;
 }
 
+bool ControlService::Transport::Describe(v1::FleetStatus* fleet, v1::ListJobsReply* jobs) {
+  std::vector<Reply> replies;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (coordinator_ == nullptr || stopping_) return false;
+    coordinator_->OnDescribeFleet(SteadyNow(), kOwnCall, {});
+    coordinator_->OnListJobs(SteadyNow(), kOwnCall, {});
+    replies = TakeRepliesLocked();
+  }
+  for (Reply& reply : replies) {
+    if (reply.call != kOwnCall) continue;
+    if (auto* const status = std::get_if<v1::FleetStatus>(&reply.message)) {
+      *fleet = std::move(*status);
+      Complete(fleet);
+    } else if (auto* const list = std::get_if<v1::ListJobsReply>(&reply.message)) {
+      *jobs = std::move(*list);
+    }
+  }
+  Deliver(std::move(replies));
+  return true;
+}
+
 void ControlService::Transport::Stop() {
   {
     absl::MutexLock lock(&mutex_);
@@ -349,6 +376,10 @@ void ControlService::Install(std::unique_ptr<Coordinator> coordinator) {
 std::unique_ptr<Coordinator> ControlService::Remove() { return transport_->Remove(); }
 
 grpc::Service* ControlService::service() { return transport_.get(); }
+
+bool ControlService::Describe(v1::FleetStatus* fleet, v1::ListJobsReply* jobs) {
+  return transport_->Describe(fleet, jobs);
+}
 
 void ControlService::Stop() { transport_->Stop(); }
 

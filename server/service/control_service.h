@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/control.pb.h"
 #include "server/coordinator/coordinator.h"
 
 namespace grpc {
@@ -46,6 +47,10 @@ class ControlService {
   void Install(std::unique_ptr<Coordinator> coordinator);
   // It no longer is: parked calls are refused as later ones are. Null if it was not.
   std::unique_ptr<Coordinator> Remove();
+
+  // What DescribeFleet and ListJobs answer at this moment. False: there is no coordinator here, and
+  // nothing has been written.
+  bool Describe(v1::FleetStatus* fleet, v1::ListJobsReply* jobs);
 
   // Answers every parked call, and every later one, with UNAVAILABLE.
   void Stop();

@@ -46,6 +46,8 @@ Agent::Agent(AgentOptions options, Logger* logger)
       control_(options_.coordinator),
       sync_slack_(kSyncSlack) {
   worker_.set_id(options_.id);
+  view_.id = options_.id;
+  view_.release = kRelease;
 }
 
 Agent::~Agent() = default;
@@ -65,11 +67,23 @@ bool Agent::WaitFor(absl::Duration timeout) {
   return mutex_.AwaitWithTimeout(absl::Condition(&stopping_), timeout);
 }
 
+WorkerView Agent::View() {
+  absl::MutexLock lock(&mutex_);
+  return view_;
+}
+
+void Agent::Note(const v1::WorkerSyncRequest& request, bool in_sync) {
+  absl::MutexLock lock(&mutex_);
+  view_.in_sync = in_sync;
+  view_.jobs.assign(request.jobs().begin(), request.jobs().end());
+}
+
 absl::Status Agent::Run() {
   bool reachable = true;
   while (!stopping()) {
     const v1::WorkerSyncRequest request = MakeRequest();
     const auto reply = control_.WorkerSync(request, sync_interval_ + sync_slack_);
+    Note(request, reply.ok());
     if (reply.ok()) {
       if (!reachable) logger_->Log(LogLevel::kInfo, "in sync with the coordinator again");
       reachable = true;

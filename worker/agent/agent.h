@@ -19,6 +19,7 @@
 #include "client/control_client.h"
 #include "common/base/log.h"
 #include "worker/agent/job_runner.h"
+#include "worker/agent/worker_metrics.h"
 
 namespace paceline {
 
@@ -41,11 +42,15 @@ class Agent {
   // Ends Run soon. Does nothing more the second time.
   void Stop();
 
+  // For Prometheus, as of the last sync.
+  WorkerView View() ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   v1::WorkerSyncRequest MakeRequest();
   void Apply(const v1::WorkerSyncRequest& request, const v1::WorkerSyncReply& reply);
   void ApplyDirectives(const v1::WorkerSyncReply& reply);
   void StartAnew();
+  void Note(const v1::WorkerSyncRequest& request, bool in_sync) ABSL_LOCKS_EXCLUDED(mutex_);
   void Leave();
   bool WaitFor(absl::Duration timeout);
   bool stopping();
@@ -63,6 +68,7 @@ class Agent {
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  WorkerView view_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace paceline
