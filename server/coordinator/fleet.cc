@@ -76,7 +76,10 @@ void Coordinator::Fleet::Begin(absl::Time now) {
   now_ = std::max(now_, now);
   // Known before anything has to be written: nothing else would tell people of it.
   const absl::Status health = records_.health();
-  if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) NoteStore(health);
+  if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) {
+    NoteStore(absl::UnavailableError(
+        absl::StrCat("the coordinator's store failed: ", health.message())));
+  }
   if (was_stopped) RenewAll();
 }
 

@@ -43,8 +43,8 @@ TEST_CASE("a sync job is granted what is reserved while the store is away, then 
   GoAway(&c);
   const size_t commits = c.store().commits();
 
-  c.ReportPartitions("s1", job, 50, 200);
-  CHECK(Granted(&c, job) == 66);
+  c.ReportPartitions("s1", job, 4, 16);
+  CHECK(Granted(&c, job) == 20);
   c.ReportPartitions("s1", job, 90, 360);
   // 16 + 64 + 16 were reserved.
   CHECK(Granted(&c, job) == 96);
@@ -63,6 +63,7 @@ TEST_CASE("a job of steady pace goes on for a minute while the store is away, an
   TestCluster c;
   const v1::JobSpec spec = GENERATE(LongSpec(), TestCluster::Ssp(LongSpec()));
   const std::string job = c.Running(spec, 1);
+  c.ReportPartitions("s1", job, 0, 0);
   uint64_t version = 0;
   const auto run = [&](int seconds) {
     for (int i = 0; i < 5 * seconds; ++i) {
@@ -111,6 +112,15 @@ TEST_CASE("people are told that the store is away, since when, and that it is ba
   CHECK(c.DescribeFleet().store_error_s() == 0);
   CHECK(c.Describe(job).store_error().empty());
   CHECK(c.HasEvent("store-recovered", "after 30"));
+}
+
+TEST_CASE("who calls a coordinator that another has succeeded is to ask again, whatever it says") {
+  TestCluster c;
+  const std::string job = c.Running(LongSpec(), 1);
+  c.store().SetHealth(absl::AbortedError("another has taken it over"));
+
+  CHECK(c.StatusOf(c.Cancel(job, "")).code() == absl::StatusCode::kUnavailable);
+  CHECK(Says(c.StatusOf(c.Cancel(job, "")), "another has taken it over"));
 }
 
 TEST_CASE("what needs a write is refused while the store is away, and changes nothing") {
