@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "server/coordinator/roster.h"
 #include "server/coordinator/work.h"
 
@@ -14,6 +15,9 @@ namespace {
 uint64_t FirstOfLife(uint64_t lives) { return lives << 32; }
 
 constexpr size_t kEventsPerReply = 1000;
+
+// Removed in one transaction: etcd takes about 16,000 of them.
+constexpr size_t kEvaluationsAtOnce = 4000;
 
 }  // namespace
 
@@ -337,9 +341,10 @@ absl::Status Coordinator::Fleet::DropEnded() {
   for (const auto& [number, record] : records_.jobs()) {
     if (record.ended() > 0) by_end[record.ended()] = number;
   }
-  Edit edit(&records_);
   for (auto it = by_end.begin(); by_end.size() > options_.ended_jobs_kept; it = by_end.erase(it)) {
     const state::JobRecord record = records_.jobs().at(it->second);
+    RETURN_IF_ERROR(DropEvaluations(record.number()));
+    Edit edit(&records_);
     edit.RemoveJob(record.number());
     edit.Then([this, record] {
       number_of_.erase(record.job());
@@ -350,8 +355,23 @@ absl::Status Coordinator::Fleet::DropEnded() {
       Emit(record.job(), EventKind::kJobDropped, record.job(),
            absl::StrCat("only the newest ", options_.ended_jobs_kept, " ended jobs are kept"));
     });
+    RETURN_IF_ERROR(Commit(&edit));
   }
-  return Commit(&edit);
+  return absl::OkStatus();
+}
+
+// All but the few that go with their job's record: a store takes only so much at once.
+absl::Status Coordinator::Fleet::DropEvaluations(uint64_t job) {
+  while (records_.evaluations(job).size() > kEvaluationsAtOnce) {
+    Edit edit(&records_);
+    size_t count = 0;
+    for (const auto& [epoch, evaluation] : records_.evaluations(job)) {
+      if (++count > kEvaluationsAtOnce) break;
+      edit.RemoveEvaluation(job, epoch);
+    }
+    RETURN_IF_ERROR(Commit(&edit));
+  }
+  return absl::OkStatus();
 }
 
 void Coordinator::Fleet::OnTick(absl::Time now) {

@@ -182,6 +182,7 @@ class Coordinator::Fleet {
   // is cut off.
   bool HearsNobody() const;
   absl::Status DropEnded();
+  absl::Status DropEvaluations(uint64_t job);
   void Park(uint64_t call, ParkedCall parked);
   const state::JobRecord* FindRecord(const std::string& name) const;
   const state::JobRecord& RecordOf(const Job& job) const { return records_.jobs().at(job.number); }

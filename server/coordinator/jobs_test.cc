@@ -226,6 +226,28 @@ TEST_CASE("a store that refuses writes leaves everything as it was until it take
   CHECK(c.Get<v1::SubmitJobReply>(c.Submit(TestCluster::Spec(), "later")).job() == "toy-2");
 }
 
+TEST_CASE("a job of very many evaluations is dropped in steps that a store takes") {
+  CoordinatorOptions options = TestCluster::DefaultOptions();
+  options.ended_jobs_kept = 0;
+  TestCluster c(options);
+  const std::string job = c.Running(TestCluster::Spec(), 1);
+  for (uint32_t epoch = 0; epoch < 9000; epoch += 1000) {
+    v1::WorkerSyncRequest request = c.WorkerRequest("w1");
+    v1::WorkerJobReport* report = request.add_jobs();
+    report->set_job(job);
+    for (uint32_t i = 0; i < 1000; ++i) report->add_evaluations()->set_epoch(epoch + i);
+    c.Sync(request);
+  }
+  REQUIRE(c.store().Range("evaluation/")->size() == 9000);
+
+  c.Cancel(job, "");
+
+  CHECK(c.HasEvent("job-dropped"));
+  CHECK(c.store().Range("evaluation/")->empty());
+  CHECK(c.store().Range("job/")->empty());
+  CHECK(c.store().writes_max() <= 4001);
+}
+
 TEST_CASE("refused pushes show as an event") {
   TestCluster c;
   const std::string job = c.Running(TestCluster::Spec(), 1);

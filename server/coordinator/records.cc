@@ -156,7 +156,7 @@ Transaction Edit::Encode() const {
     }
   }
   for (const auto& [key, evaluation] : evaluations_) {
-    out.puts.push_back({EvaluationKey(key.first, key.second), evaluation.SerializeAsString()});
+    paceline::Encode(EvaluationKey(key.first, key.second), evaluation, &out);
   }
   return out;
 }
@@ -173,7 +173,12 @@ void Edit::Apply(uint64_t revision) {
   ApplyAll(&servers_, &records_->servers_);
   ApplyAll(&jobs_, &records_->jobs_);
   for (auto& [key, evaluation] : evaluations_) {
-    records_->evaluations_[key.first][key.second] = std::move(evaluation);
+    Records::Evaluations& of_job = records_->evaluations_[key.first];
+    if (evaluation.has_value()) {
+      of_job[key.second] = *std::move(evaluation);
+    } else {
+      of_job.erase(key.second);
+    }
   }
 }
 

@@ -73,6 +73,7 @@ class Edit {
   void RemoveServer(const std::string& id) { servers_[id] = std::nullopt; }
   void RemoveJob(uint64_t number) { jobs_[number] = std::nullopt; }  // And its evaluations.
   void AddEvaluation(uint64_t job, const v1::Evaluation& evaluation);
+  void RemoveEvaluation(uint64_t job, uint32_t epoch) { evaluations_[{job, epoch}] = std::nullopt; }
 
   // What is to happen once the changes are durable, in order.
   void Then(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
@@ -91,7 +92,7 @@ class Edit {
   std::map<std::string, std::optional<state::WorkerRecord>> workers_;
   std::map<std::string, std::optional<state::ServerRecord>> servers_;
   std::map<uint64_t, std::optional<state::JobRecord>> jobs_;
-  std::map<std::pair<uint64_t, uint32_t>, v1::Evaluation> evaluations_;
+  std::map<std::pair<uint64_t, uint32_t>, std::optional<v1::Evaluation>> evaluations_;
   std::vector<std::function<void()>> effects_;
 };
 

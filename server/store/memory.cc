@@ -1,5 +1,7 @@
 #include "server/store/memory.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "common/base/status_macros.h"
 
@@ -7,6 +9,7 @@ namespace paceline {
 
 absl::StatusOr<CommitResult> MemoryStore::Commit(const Transaction& transaction) {
   ++commits_;
+  writes_max_ = std::max(writes_max_, transaction.puts.size() + transaction.deletes.size());
   RETURN_IF_ERROR(CheckTransaction(transaction));
   RETURN_IF_ERROR(failure_);
   for (const Compare& compare : transaction.compares) {

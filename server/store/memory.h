@@ -32,8 +32,9 @@ class MemoryStore : public Store {
     FailCommits(std::move(status));
   }
 
-  // Calls of Commit, those that failed among them.
+  // Calls of Commit, those that failed among them, and the most writes that one had.
   size_t commits() const { return commits_; }
+  size_t writes_max() const { return writes_max_; }
 
  private:
   struct Stored {
@@ -46,6 +47,7 @@ class MemoryStore : public Store {
   absl::Status failure_;
   absl::Status health_;
   size_t commits_ = 0;
+  size_t writes_max_ = 0;
 };
 
 }  // namespace paceline
