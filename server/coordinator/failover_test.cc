@@ -1,5 +1,6 @@
 // Copies of partitions while servers die: who takes over, what is waited for, what is lost.
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
@@ -335,13 +336,55 @@ TEST_CASE("many partitions of a dead server change in one transaction and in few
 
   c.RegisterServer("s1");
 
+  // 16 of 2^20 elements at a time.
   for (int p = 0; p < partitions; ++p) {
-    CHECK(c.CopiesOf(job, static_cast<uint32_t>(p)) == "s2* s1~");
+    CHECK(c.CopiesOf(job, static_cast<uint32_t>(p)) == (p < 16 ? "s2* s1~" : "s2*"));
   }
   CHECK(c.HasEvent("primary-changed", "partitions 0, 2, 4 and 17 more: s2 is the primary now"));
   const auto after = c.Get<v1::ListEventsReply>(c.ListEvents("", 0, 0)).events_size();
   // Replaced; gone, promoted; added.
   CHECK(after - before == 4);
+
+  c.CatchUp(job);
+  for (int p = 0; p < partitions; ++p) {
+    CHECK(c.CopiesOf(job, static_cast<uint32_t>(p)) == "s2* s1");
+  }
+}
+
+// For so long the primary says of copy 2 that it holds the log up to `index(seconds)`.
+void StayBehind(TestCluster* c, const std::string& job, int seconds,
+                const std::function<uint64_t(int)>& index) {
+  for (int i = 0; i < 5 * seconds; ++i) {
+    c->Advance(absl::Milliseconds(200));
+    c->SyncAll();
+    c->ReportPrimary(job, 0, 1, 2, State::BEHIND, index(i / 5));
+  }
+}
+
+TEST_CASE("a copy that its primary does not reach is tried on another server after 30 s") {
+  TestCluster c;
+  const std::string job = c.Replicated(2, 3);
+  c.ReportPrimary(job, 0, 1, 2, State::LAGGING);
+  REQUIRE(c.CopiesOf(job, 0) == "s1* s2~");
+
+  StayBehind(&c, job, 30, [](int) { return 0; });
+  CHECK(c.CopiesOf(job, 0) == "s1* s2~");
+  StayBehind(&c, job, 1, [](int) { return 0; });
+
+  CHECK(c.CopiesOf(job, 0) == "s1* s3~");
+  CHECK(c.HasEvent("replica-removed", "the copy on s2 is gone: it has not come nearer for 30s"));
+  CHECK(c.HasEvent("replica-added", "a copy is made on s3"));
+}
+
+TEST_CASE("a copy that comes nearer is left where it is, and so is one that has no other place") {
+  TestCluster c;
+  const bool is_nearing = GENERATE(true, false);
+  const std::string job = c.Replicated(2, is_nearing ? 3 : 2);
+  c.ReportPrimary(job, 0, 1, 2, State::LAGGING);
+
+  StayBehind(&c, job, 100, [=](int second) { return is_nearing ? second / 20 : 0; });
+
+  CHECK(c.CopiesOf(job, 0) == "s1* s2~");
 }
 
 TEST_CASE("a store that refuses the promotion is asked again, and nobody is told before") {

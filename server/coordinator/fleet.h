@@ -109,6 +109,12 @@ class Coordinator::Fleet {
     std::string why;
   };
 
+  // A copy that is sent what it lacks: when it last came nearer.
+  struct Nearing {
+    absl::Time since;
+    uint64_t last_index = 0;
+  };
+
   // Changes of copies, each with its partition.
   using PartitionChanges = std::vector<std::pair<uint32_t, CopyChange>>;
 
@@ -127,6 +133,8 @@ class Coordinator::Fleet {
     std::map<uint32_t, CopyWords> words;           // By partition: what its copies report.
     std::set<uint32_t> told;         // Partitions whose primary has said something of its backups.
     bool check_copies = true;        // Servers or wishes have changed.
+    std::map<uint32_t, std::map<uint64_t, Nearing>> nearing;  // By partition and copy.
+    std::set<std::pair<uint32_t, uint64_t>> stuck;  // Those that have not come nearer for long.
     std::map<uint32_t, Failover> failovers;        // By partition.
     std::unique_ptr<Progress> progress;            // Once placed.
     std::optional<DataShards> shards;              // ssp and async, with data.
@@ -217,6 +225,7 @@ class Coordinator::Fleet {
   // been silent for a suspect lease, or whose connection broke.
   bool HoldsAlone(const std::string& server) const;
   void CheckCopies();  // Of all jobs, when next they are advanced.
+  void TakeNearing(uint32_t partition, Job* job);
   absl::Status KeepCopies(Job* job);
   void DetachServers(Edit* edit, const std::map<std::string, std::string>& lost);
   void DetachCopies(Edit* edit, const std::map<std::string, std::string>& lost,

@@ -12,6 +12,9 @@ namespace {
 
 constexpr size_t kNamed = 3;  // Partitions that a sentence names.
 
+// A copy that does not come nearer for so long is tried elsewhere: its primary may not reach it.
+constexpr absl::Duration kStuck = absl::Seconds(30);
+
 EventKind KindOf(CopyChange::Kind kind) {
   switch (kind) {
     case CopyChange::Kind::kAdded:
@@ -94,6 +97,10 @@ CopyServers Coordinator::Fleet::ServersForCopies() const {
         if (it == servers.end() || copy.leaving()) continue;
         it->second.elements += size;
         if (copy.server() == placement[p].server()) it->second.primaries += size;
+        const auto sender = servers.find(placement[p].server());
+        if (copy.in_sync() || sender == servers.end()) continue;
+        ++sender->second.sending;
+        sender->second.elements_sending += size;
       }
     }
   }
@@ -124,10 +131,29 @@ void Coordinator::Fleet::CheckCopies() {
   }
 }
 
+void Coordinator::Fleet::TakeNearing(uint32_t partition, Job* job) {
+  std::map<uint64_t, Nearing>& all = job->nearing[partition];
+  const std::map<uint64_t, Nearing> before = std::exchange(all, {});
+  for (const v1::BackupReport& backup : job->progress->reports()[partition].backups()) {
+    if (backup.state() != v1::BackupReport::BEHIND) continue;
+    const auto known = before.find(backup.replica());
+    Nearing nearing{now_, backup.last_index()};
+    if (known != before.end() && backup.last_index() <= known->second.last_index) {
+      nearing = known->second;
+    }
+    if (now_ - nearing.since >= kStuck) {
+      job->stuck.insert({partition, backup.replica()});
+      nearing.since = now_;  // Where no other server is there, it has time again.
+    }
+    all[backup.replica()] = nearing;
+  }
+}
+
 absl::Status Coordinator::Fleet::KeepCopies(Job* job) {
   const uint64_t number = job->number;
   const std::set<uint32_t> told = std::exchange(job->told, {});
-  bool check = std::exchange(job->check_copies, false);
+  const auto stuck = std::exchange(job->stuck, {});
+  bool check = std::exchange(job->check_copies, false) || !stuck.empty();
   if (told.empty() && !check) return absl::OkStatus();
 
   Edit edit(&records_);
@@ -143,12 +169,18 @@ absl::Status Coordinator::Fleet::KeepCopies(Job* job) {
   check |= changed;
   CopyServers servers = check ? ServersForCopies() : CopyServers();
   const v1::FleetSpec fleet = FleetOf(after);
+  const std::string why =
+      absl::StrCat("it has not come nearer for ", absl::FormatDuration(kStuck),
+                   "; another takes its place");
   for (int p = 0; check && p < after.placement_size(); ++p) {
     v1::PartitionPlacement* placement = after.mutable_placement(p);
     const uint64_t config = placement->config();
     const CopiesWanted wanted{fleet.replicas(), fleet.min_in_sync(),
                               job->elements[static_cast<size_t>(p)]};
     uint64_t last_id = after.last_replica(p);
+    for (auto it = stuck.lower_bound({p, 0}); it != stuck.end() && it->first == uint32_t(p); ++it) {
+      note(it->first, Replace(it->second, why, wanted, &servers, &last_id, placement));
+    }
     note(static_cast<uint32_t>(p),
          Upkeep(wanted, job->words[static_cast<uint32_t>(p)], &servers, &last_id, placement));
     after.set_last_replica(p, last_id);
@@ -170,11 +202,14 @@ absl::Status Coordinator::Fleet::KeepCopies(Job* job) {
 void Coordinator::Fleet::AfterCopies(uint64_t number, const std::set<std::string>& holders,
                                      const PartitionChanges& changes) {
   const state::JobRecord& record = records_.jobs().at(number);
+  bool check = false;
   ChangeHolders(record);
   for (const std::string& id : holders) ChangeServer(id);  // Those that no longer hold anything.
   if (Job* job = FindJob(number); job != nullptr) {
     bool other_primary = false;
     for (const auto& [p, change] : changes) {
+      // The server that sent it may send another now, of whichever job.
+      if (change.kind != CopyChange::Kind::kAdded) check = true;
       if (change.kind == CopyChange::Kind::kRemoved || change.kind == CopyChange::Kind::kDiverged) {
         job->words[p].erase(change.replica);
       }
@@ -188,6 +223,7 @@ void Coordinator::Fleet::AfterCopies(uint64_t number, const std::set<std::string
     // Its parameters can still be read.
     for (const std::string& id : clients_[number]) ChangeWorker(id);
   }
+  if (check) CheckCopies();
   EmitChanges(record, changes);
   for (const std::string& id : holders) TellDrained(id);
 }

@@ -188,6 +188,7 @@ void Coordinator::Fleet::TakePartition(const v1::ServerIdentity& server,
   if (job->order.has_value()) job->order->Take(now_, p, report.checkpoint());
   job->progress->Report(now_, Trim(report));
   if (!ChangesIn(job->progress->reports()[p], place).empty()) job->told.insert(p);
+  TakeNearing(p, job);
   const auto failover = job->failovers.find(p);
   if (failover != job->failovers.end() && report.version() > failover->second.version) {
     job->failovers.erase(failover);

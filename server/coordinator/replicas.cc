@@ -14,6 +14,11 @@ namespace {
 using Kind = CopyChange::Kind;
 using Replica = v1::PartitionReplica;
 
+// What one server's primaries may be sending at once: so many copies, or so many elements. The
+// network is the workers' too.
+constexpr uint32_t kSendingMax = 2;
+constexpr uint64_t kElementsSendingMax = uint64_t{16} << 20;  // 64 MiB.
+
 void Raise(v1::PartitionPlacement* placement) { placement->set_config(placement->config() + 1); }
 
 // Its place among the copies; replicas_size(): nowhere.
@@ -131,11 +136,24 @@ Replica* Recall(const CopyServers& servers, v1::PartitionPlacement* placement) {
   return nullptr;
 }
 
+// Where the primary is, if that server may send another copy; null: not now.
+CopyServer* Sender(const v1::PartitionPlacement& placement, CopyServers* servers) {
+  const auto it = servers->find(placement.server());
+  if (it == servers->end()) return nullptr;
+  const CopyServer& server = it->second;
+  const bool may = server.sending < kSendingMax || server.elements_sending < kElementsSendingMax;
+  return may ? &it->second : nullptr;
+}
+
 bool AddMissing(const CopiesWanted& wanted, int target, CopyServers* servers, uint64_t* last_id,
                 v1::PartitionPlacement* placement, CopyChanges* changes) {
   bool changed = false;
   while (Count(*placement, Stays) < target) {
     if (CopyServer* server = BestServer(*placement, servers); server != nullptr) {
+      CopyServer* sender = Sender(*placement, servers);
+      if (sender == nullptr) break;
+      ++sender->sending;
+      sender->elements_sending += wanted.elements;
       const Replica* copy = AddCopy(*server, ++*last_id, placement);
       server->elements += wanted.elements;
       changes->push_back({Kind::kAdded, copy->id(), copy->server(), ""});
@@ -305,6 +323,20 @@ CopyChanges LoseServers(const std::map<std::string, std::string>& lost, const Co
   placement->clear_server();
   placement->clear_server_incarnation();
   placement->clear_address();
+  Raise(placement);
+  return changes;
+}
+
+CopyChanges Replace(uint64_t id, const std::string& why, const CopiesWanted& wanted,
+                    CopyServers* servers, uint64_t* last_id, v1::PartitionPlacement* placement) {
+  CopyServer* server = BestServer(*placement, servers);
+  const Replica* old = Find(id, placement);
+  if (server == nullptr || old == nullptr || old->in_sync() || old->leaving()) return {};
+  CopyChanges changes;
+  const Replica* copy = AddCopy(*server, ++*last_id, placement);
+  server->elements += wanted.elements;
+  changes.push_back({Kind::kAdded, copy->id(), copy->server(), ""});
+  Remove(id, why, placement, &changes);
   Raise(placement);
   return changes;
 }

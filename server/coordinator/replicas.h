@@ -36,6 +36,9 @@ struct CopyServer {
   bool takes_copies = false;
   bool is_draining = false;
   bool is_sound = false;  // Nothing says that its process has died.
+  // Of copies that its primaries bring up to date: how many, and their elements.
+  uint32_t sending = 0;
+  uint64_t elements_sending = 0;
 };
 using CopyServers = std::map<std::string, CopyServer>;  // By id.
 
@@ -80,9 +83,14 @@ CopyChanges TakeReport(const v1::PartitionReport& report, v1::PartitionPlacement
 CopyChanges LoseServers(const std::map<std::string, std::string>& lost, const CopyWords& words,
                         const CopyServers& servers, v1::PartitionPlacement* placement);
 
+// Puts another copy in the place of copy `id`, unless that is in sync or leaving. Nothing changes if
+// no server without a copy takes one.
+CopyChanges Replace(uint64_t id, const std::string& why, const CopiesWanted& wanted,
+                    CopyServers* servers, uint64_t* last_id, v1::PartitionPlacement* placement);
+
 // Makes the copies what is wanted, as far as servers allow and safety has it so far: copies on
-// draining servers leave; missing ones are added (elements in `servers` follow; `last_id` is the
-// largest id ever given); surplus ones are dropped; those that leave go once as many others are in
+// draining servers leave; missing ones are added, a few at a time for each primary's server (what is
+// in `servers` follows; `last_id` is the largest id ever given); surplus ones are dropped; those that leave go once as many others are in
 // sync as can be, and at least min_in_sync. Doing it twice changes nothing more.
 CopyChanges Upkeep(const CopiesWanted& wanted, const CopyWords& words, CopyServers* servers,
                    uint64_t* last_id, v1::PartitionPlacement* placement);

@@ -1,6 +1,7 @@
 #include "server/coordinator/replicas.h"
 
 #include <catch2/catch.hpp>
+#include <utility>
 
 namespace paceline {
 namespace {
@@ -219,6 +220,45 @@ TEST_CASE("a missing copy goes to another zone, then to the server that holds le
   const uint64_t config = placement.config();
   CHECK(Upkeep({3, 1, 10}, {}, &servers, &last_id, &placement).empty());
   CHECK(placement.config() == config);
+}
+
+TEST_CASE("one primary's server sends a few copies at a time, small ones more of them") {
+  // Of 16 Mi elements two; of 1 Mi elements sixteen.
+  const auto [elements, most] =
+      GENERATE(std::pair(uint64_t{16} << 20, 2), std::pair(uint64_t{1} << 20, 16));
+  CopyServers servers = Servers({"s1", "s2"});
+  uint64_t last_id = 1;
+  int added = 0;
+  for (int i = 0; i < 40; ++i) {
+    v1::PartitionPlacement placement = Placement(1);
+    added += static_cast<int>(Upkeep({2, 1, elements}, {}, &servers, &last_id, &placement).size());
+  }
+  CHECK(added == most);
+
+  v1::PartitionPlacement other = Placement(1);
+  other.set_server("s2");
+  other.mutable_replicas(0)->set_server("s2");
+  CHECK(Upkeep({2, 1, elements}, {}, &servers, &last_id, &other).size() == 1);
+}
+
+TEST_CASE("a copy that is replaced goes when the other is added; one in sync is not replaced") {
+  CopyServers servers = Servers({"s1", "s2", "s3"});
+  uint64_t last_id = 2;
+  v1::PartitionPlacement placement = Placement(2);
+  CHECK(Replace(2, "why", {2, 1, 10}, &servers, &last_id, &placement).empty());
+  placement.mutable_replicas(1)->set_in_sync(false);
+
+  const CopyChanges changes = Replace(2, "why", {2, 1, 10}, &servers, &last_id, &placement);
+
+  CHECK(KindsOf(changes) == std::vector<Kind>{Kind::kAdded, Kind::kRemoved});
+  CHECK(changes[1].why == "why");
+  CHECK(placement.replicas_size() == 2);
+  CHECK(placement.replicas(1).id() == 3);
+  CHECK(placement.replicas(1).server() == "s3");
+  CHECK(placement.config() == 2);
+  servers.erase("s2");
+  CHECK(Replace(3, "why", {2, 1, 10}, &servers, &last_id, &placement).empty());
+  CHECK(placement.config() == 2);
 }
 
 TEST_CASE("without another server nothing is added and the config stays") {
