@@ -42,8 +42,19 @@ absl::StatusOr<std::vector<StorePtr>> CheckpointStoresIn(FileSystem* files,
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files->List(folder));
   for (const std::string& name : names) {
-    auto store = CheckpointStore::Open(files, absl::StrCat(folder, "/", name));
-    if (store.ok()) stores.push_back(*std::move(store));
+    const std::string below = absl::StrCat(folder, "/", name);
+    auto store = CheckpointStore::Open(files, below);
+    if (store.ok()) {
+      stores.push_back(*std::move(store));
+      continue;
+    }
+    // A job whose folder was another's has one that is further down.
+    const auto inner = files->List(below);
+    if (!inner.ok()) continue;
+    for (const std::string& job : *inner) {
+      store = CheckpointStore::Open(files, absl::StrCat(below, "/", job));
+      if (store.ok()) stores.push_back(*std::move(store));
+    }
   }
   if (stores.empty()) return own.status();
   return stores;

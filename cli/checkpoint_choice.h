@@ -19,7 +19,8 @@
 
 namespace paceline::cli {
 
-// The stores of `folder`: its own, if it is a job's, or those of the jobs in it; at least one.
+// The stores of `folder`: its own, if it is a job's, or those of the jobs in it and in the folders
+// in it; at least one.
 absl::StatusOr<std::vector<std::unique_ptr<CheckpointStore>>> CheckpointStoresIn(
     FileSystem* files, const std::string& folder);
 

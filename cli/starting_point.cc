@@ -149,6 +149,10 @@ absl::Status StartFrom(const Manifest& manifest, const v1::RestoreOrigin& origin
   *start->mutable_segment() = manifest.segment();
   start->mutable_segment()->set_index(0);
   if (manifest.has_facts()) *start->mutable_facts() = manifest.facts();
+  start->set_samples(manifest.partitions(0).state().tally().samples());
+  for (const v1::CheckpointPartition& partition : manifest.partitions()) {
+    start->set_samples(std::min<uint64_t>(start->samples(), partition.state().tally().samples()));
+  }
   return absl::OkStatus();
 }
 

@@ -66,6 +66,21 @@ absl::StatusOr<ManifestHead> HeadOf(const CheckpointWork& work, absl::Time creat
   return head;
 }
 
+// FailedPrecondition: the folder holds checkpoints of another fleet's job of the same name. Numbers
+// only grow in a job's life, so older ones would outlive ours.
+absl::Status CheckOurs(const v1::CheckpointOrder& order, CheckpointStore* store) {
+  ASSIGN_OR_RETURN(const std::vector<uint64_t> there, store->List());
+  for (const uint64_t id : there) {
+    const bool is_possible = order.first() ? id == order.id() : id <= order.id();
+    if (is_possible) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("\"", store->folder(), "\" holds checkpoint ", id, "; wanted none ",
+                     order.first() ? "but " : "above ", order.id(),
+                     ": it is another job's of the same name"));
+  }
+  return absl::OkStatus();
+}
+
 // A commit whose answer was lost is done again, by another server perhaps.
 absl::Status CommitOnce(CheckpointStore* store, const v1::CheckpointManifest& manifest) {
   const absl::Status status = store->Commit(manifest);
@@ -181,13 +196,9 @@ absl::Status CheckpointFiles::WritePart(const CheckpointWork& work, v1::Checkpoi
   RETURN_IF_ERROR(MakePath(options_.files, work.order.path()));
   ASSIGN_OR_RETURN(const auto store, CheckpointStore::Create(options_.files, folder));
   RETURN_IF_ERROR(HoldFor(work, store.get()));
-  // Numbers only grow in a job's life; those of another fleet's job of this name would outlive
-  // ours.
-  ASSIGN_OR_RETURN(const std::vector<uint64_t> there, store->List());
-  if (!there.empty() && there.back() > work.order.id()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("\"", folder, "\" holds checkpoint ", there.back(), "; wanted none above ",
-                     work.order.id(), ": it seems to be another job's of the same name"));
+  if (const absl::Status status = CheckOurs(work.order, store.get()); !status.ok()) {
+    report->set_taken(absl::IsFailedPrecondition(status));
+    return status;
   }
   ASSIGN_OR_RETURN(const v1::CheckpointPartition part, store->WritePartition(work.image));
   ASSIGN_OR_RETURN(*report->mutable_part(), store->PutPart(part));
@@ -211,12 +222,16 @@ absl::Status CheckpointFiles::WriteManifest(const CheckpointWork& work,
   }
   ASSIGN_OR_RETURN(const ManifestHead head, HeadOf(work, options_.now()));
   ASSIGN_OR_RETURN(const v1::CheckpointManifest manifest, MakeManifest(head, std::move(parts)));
-  RETURN_IF_ERROR(CommitOnce(store.get(), manifest));
+  if (const absl::Status status = CommitOnce(store.get(), manifest); !status.ok()) {
+    report->set_taken(work.order.first() && absl::IsAlreadyExists(status));
+    return status;
+  }
   report->set_committed(true);
   report->set_version(version);
   Release(work.job);
   absl::MutexLock lock(&mutex_);
-  untidy_[folder] = std::max(1u, work.order.keep());
+  const auto& pinned = work.order.pinned();
+  untidy_[folder] = {std::max(1u, work.order.keep()), 0, {pinned.begin(), pinned.end()}};
   return absl::OkStatus();
 }
 
@@ -244,19 +259,19 @@ void CheckpointFiles::Follow(const v1::ServerSyncReply& reply) {
 }
 
 bool CheckpointFiles::Tidy() {
-  std::map<std::string, uint32_t> untidy;
+  std::map<std::string, Retention> untidy;
   {
     absl::MutexLock lock(&mutex_);
     untidy.swap(untidy_);
   }
   bool is_done = true;
-  for (const auto& [folder, keep] : untidy) {
+  for (const auto& [folder, retention] : untidy) {
     const auto store = CheckpointStore::Open(options_.files, folder);
-    const absl::Status status = store.ok() ? (*store)->Retain({keep, 0}).status() : store.status();
+    const absl::Status status = store.ok() ? (*store)->Retain(retention).status() : store.status();
     if (absl::IsUnavailable(status)) {
       is_done = false;
       absl::MutexLock lock(&mutex_);
-      untidy_.emplace(folder, keep);
+      untidy_.emplace(folder, retention);
     } else if (!status.ok() && options_.complain != nullptr) {
       options_.complain(absl::StrCat("old checkpoints stay: ", status.message()));
     }

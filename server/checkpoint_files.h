@@ -29,6 +29,7 @@
 #include "server/checkpoint/checkpoint_store.h"
 #include "server/checkpoint/file_system.h"
 #include "server/checkpoint/partition_image.h"
+#include "server/checkpoint/retention.h"
 #include "server/partition/checkpoint_work.h"
 #include "server/partition/partition_spec.h"
 
@@ -82,8 +83,7 @@ class CheckpointFiles {
   // The orders of the newest directives, by job; none before the first.
   absl::optional<std::map<std::string, uint64_t>> wanted_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Held> held_ ABSL_GUARDED_BY(mutex_);  // By job.
-  std::map<std::string, uint32_t> untidy_
-      ABSL_GUARDED_BY(mutex_);  // Folder -> checkpoints to keep.
+  std::map<std::string, Retention> untidy_ ABSL_GUARDED_BY(mutex_);  // By folder.
 };
 
 }  // namespace paceline

@@ -68,6 +68,9 @@ struct Fleet {
   // Gives the order and takes it back, as the coordinator does; the error, if there is one.
   std::string Take(uint64_t id, uint64_t version) {
     *directive.mutable_checkpoint() = OrderOf(id, version);
+    directive.mutable_checkpoint()->set_first(first);
+    if (pinned > 0) directive.mutable_checkpoint()->add_pinned(pinned);
+    was_taken = false;
     Direct();
     Train(Of(0).Report(0).version(), version);
     std::string error;
@@ -75,6 +78,7 @@ struct Fleet {
       const v1::CheckpointReport report = Of(partition).Report(partition).checkpoint();
       CHECK(report.id() == id);
       if (error.empty()) error = report.error();
+      was_taken |= report.taken();
       directive.mutable_checkpoint()->add_parts(report.part());
     }
     if (error.empty()) {
@@ -82,6 +86,7 @@ struct Fleet {
       const v1::CheckpointReport report = Of(0).Report(0).checkpoint();
       CHECK(report.committed() == report.error().empty());
       error = report.error();
+      was_taken |= report.taken();
     }
     directive.clear_checkpoint();
     Direct();
@@ -103,6 +108,9 @@ struct Fleet {
   MemoryFileSystem* files;
   std::vector<std::unique_ptr<CheckpointServer>> servers;
   v1::JobDirective directive;
+  bool first = false;   // As in the orders that Take gives,
+  uint64_t pinned = 0;  // as this, if it is not 0.
+  bool was_taken = false;
 };
 
 bool SameFloats(const BlockRef& a, const BlockRef& b) {
@@ -270,6 +278,39 @@ TEST_CASE("an earlier fleet's checkpoints of the same name are not written among
   second.Direct();
   CHECK_THAT(second.Take(1, 1), Catch::Contains("holds checkpoint 7; wanted none above 1"));
   CHECK(second.Take(8, 2).empty());
+}
+
+TEST_CASE("a job's first checkpoint wants a folder without any, and says when it is taken") {
+  MemoryFileSystem files;
+  Fleet first(&files, {"s1"});
+  first.Direct();
+  const uint64_t old = GENERATE(1, 7);
+  CHECK(first.Take(old, 1).empty());
+  Fleet second(&files, {"s2"});
+  second.Direct();
+  second.first = true;
+
+  // An old one of the same number is found when the manifest is written.
+  CHECK_THAT(second.Take(1, 2), Catch::Contains(old == 7 ? "holds checkpoint 7; wanted none but 1"
+                                                         : "0000000001.json"));
+
+  CHECK(second.was_taken);
+  CHECK(second.Listed() == std::vector<uint64_t>{old});
+}
+
+TEST_CASE("a checkpoint that another job begins from is kept while the order says so") {
+  MemoryFileSystem files;
+  Fleet fleet(&files, {"s1"});
+  fleet.Direct();
+  fleet.pinned = 1;
+  for (uint64_t id = 1; id <= 4; ++id) CHECK(fleet.Take(id, id).empty());
+  CHECK(fleet.Of(0).files().Tidy());
+  CHECK(fleet.Listed() == std::vector<uint64_t>{1, 3, 4});
+
+  fleet.pinned = 0;
+  CHECK(fleet.Take(5, 5).empty());
+  CHECK(fleet.Of(0).files().Tidy());
+  CHECK(fleet.Listed() == std::vector<uint64_t>{4, 5});
 }
 
 TEST_CASE(

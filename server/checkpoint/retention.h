@@ -5,6 +5,7 @@
 #define PACELINE_SERVER_CHECKPOINT_RETENTION_H_
 
 #include <cstdint>
+#include <set>
 #include <vector>
 
 namespace paceline {
@@ -12,6 +13,7 @@ namespace paceline {
 struct Retention {
   uint64_t keep_last = 3;   // The newest ones. At least 1.
   uint64_t keep_every = 0;  // And those whose number is a multiple of this; 0: no others.
+  std::set<uint64_t> pinned = {};  // And these.
 };
 
 // Those of `checkpoints` (ascending) that are not kept.

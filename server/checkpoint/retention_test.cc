@@ -12,6 +12,7 @@ TEST_CASE("the newest are kept, and those at multiples") {
 
   CHECK(NotKept({2, 0}, all) == Numbers{8, 9, 10, 11, 20});
   CHECK(NotKept({2, 10}, all) == Numbers{8, 9, 11});
+  CHECK(NotKept({2, 0, {9, 15}}, all) == Numbers{8, 10, 11, 20});
   CHECK(NotKept({100, 0}, all).empty());
 }
 

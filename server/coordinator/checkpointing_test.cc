@@ -148,6 +148,45 @@ TEST_CASE("a checkpoint that cannot be taken is refused and nothing is ordered")
   CHECK(c.StatusOf(c.TakeCheckpoint(job)).code() == absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_CASE("a job whose folder is an earlier fleet's gets one of its own beside it") {
+  TestCluster c;
+  const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);
+  c.ReportPrimary(job, 0, 1);
+  c.TakeCheckpoint(job);
+  c.SyncServer("s1");
+  CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().first());
+  v1::CheckpointReport taken = TestCluster::CheckpointError(1, "it is another job's");
+  taken.set_taken(true);
+
+  c.ReportCheckpoint("s1", job, 0, 16, taken);
+
+  v1::CheckpointStatus newest = c.NewestCheckpoint(job);
+  CHECK(newest.id() == 2);
+  CHECK(newest.state() == v1::CheckpointStatus::WRITING);
+  const std::string place = newest.path();
+  CHECK(place.find("/checkpoints/toy-1-") == 0);
+  CHECK(place.size() == std::string("/checkpoints/toy-1-12345678").size());
+  CHECK(c.HasEvent("checkpoint-failed", "another job's; this job's go to " + place));
+  c.SyncServer("s1");
+  CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().path() == place);
+  c.WriteCheckpoint(job, 2, 16);
+  CHECK(c.NewestCheckpoint(job).state() == v1::CheckpointStatus::WHOLE);
+
+  // From then on, whoever asks for the old place.
+  c.Restart();
+  c.SyncAll();
+  c.ReportPrimary(job, 0, 20);
+  c.TakeCheckpoint(job, "/checkpoints");
+  CHECK(c.NewestCheckpoint(job).path() == place);
+  c.SyncServer("s1");
+  CHECK_FALSE(c.ServerDirectiveOf("s1", job)->checkpoint().first());
+  // There is one such place.
+  taken.set_id(3);
+  c.ReportCheckpoint("s1", job, 0, 20, taken);
+  CHECK(c.NewestCheckpoint(job).id() == 3);
+  CHECK(c.NewestCheckpoint(job).state() == v1::CheckpointStatus::FAILED);
+}
+
 TEST_CASE("one that is being written already is returned instead") {
   TestCluster c;
   const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "server/coordinator/request_check.h"
 
@@ -174,6 +175,41 @@ state::CheckpointRecord* AddOrder(const std::string& path, absl::Time now,
   return order;
 }
 
+std::string PlaceFor(const std::string& path, const state::JobRecord& record) {
+  const auto it = record.checkpoint_paths().find(path);
+  return it == record.checkpoint_paths().end() ? path : it->second;
+}
+
+bool MovePlace(const std::string& path, state::JobRecord* record) {
+  auto& paths = *record->mutable_checkpoint_paths();
+  const bool is_moved = std::any_of(paths.begin(), paths.end(),
+                                    [&](const auto& entry) { return entry.second == path; });
+  if (is_moved) return false;
+  // No other job was submitted under that id at that time.
+  const std::string mark =
+      Sha256Hex(absl::StrCat(record->submission_id(), " ", record->submitted_unix_s()));
+  paths[path] = absl::StrCat(path, "/", record->job(), "-", mark.substr(0, 8));
+  return true;
+}
+
+bool HasWholeIn(const std::string& path, const state::JobRecord& record) {
+  return std::any_of(record.checkpoints().begin(), record.checkpoints().end(), [&](const auto& c) {
+    return IsOwn(c) && Is(c, v1::CheckpointStatus::WHOLE) && c.status().path() == path;
+  });
+}
+
+std::set<uint64_t> PinnedBy(const std::map<uint64_t, state::JobRecord>& jobs,
+                            const std::string& path, const std::string& job) {
+  std::set<uint64_t> pinned;
+  for (const auto& [number, other] : jobs) {
+    const v1::RestoreOrigin& origin = other.start().origin();
+    if (other.ended() > 0 || origin.job() != job || origin.path() != path) continue;
+    const state::CheckpointRecord* newest = NewestWhole(other);
+    if (newest != nullptr && !IsOwn(*newest)) pinned.insert(origin.id());
+  }
+  return pinned;
+}
+
 void EndOrder(const v1::CheckpointStatus& outcome, uint32_t keep, state::JobRecord* record) {
   state::CheckpointRecord* order = UnderWay(record);
   if (order == nullptr) return;
@@ -230,6 +266,7 @@ void CheckpointRun::Take(absl::Time now, uint32_t partition, const v1::Checkpoin
   if (!report.error().empty()) {
     if (!error_.empty()) return;
     error_ = absl::StrCat("partition ", partition, ": ", Clip(report.error(), kErrorBytesMax));
+    taken_ = report.taken();
     return;
   }
   if (partition == 0 && report.committed()) {

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,20 @@ bool IsCheckpointDue(const state::JobRecord& record, uint64_t version, absl::Tim
 state::CheckpointRecord* AddOrder(const std::string& path, absl::Time now,
                                   state::JobRecord* record);
 
+// Where checkpoints go that are wanted in `path`.
+std::string PlaceFor(const std::string& path, const state::JobRecord& record);
+
+// The folder of the job's name in `path` is another job's: PlaceFor(path) is below it from now on.
+// False: it is so already.
+bool MovePlace(const std::string& path, state::JobRecord* record);
+
+// Whether one of the job's own in `path` is known to be whole.
+bool HasWholeIn(const std::string& path, const state::JobRecord& record);
+
+// Checkpoints of the job in `path` that another of `jobs` begins from which has none of its own yet.
+std::set<uint64_t> PinnedBy(const std::map<uint64_t, state::JobRecord>& jobs,
+                            const std::string& path, const std::string& job);
+
 // Ends the order under way. Of its path only the newest `keep` that are whole stay known; of all at
 // most kCheckpointsKept, the failed ones being forgotten first.
 void EndOrder(const v1::CheckpointStatus& outcome, uint32_t keep, state::JobRecord* record);
@@ -80,6 +96,9 @@ class CheckpointRun {
   // Why it has failed, in a sentence; empty: it has not.
   std::string Failure(absl::Time now, const state::JobRecord& record) const;
 
+  // Its folder is another job's.
+  bool taken() const { return taken_; }
+
   // Every partition has been written. Their parts, in partition order.
   bool AllWritten() const { return written_ == parts_.size(); }
   const std::vector<std::string>& parts() const { return parts_; }
@@ -103,6 +122,7 @@ class CheckpointRun {
   uint64_t version_ = 0;  // The least.
   uint64_t bytes_ = 0;
   bool committed_ = false;
+  bool taken_ = false;
   std::string error_;
   absl::Time heard_;
 };

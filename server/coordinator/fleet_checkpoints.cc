@@ -75,7 +75,9 @@ void Coordinator::Fleet::OnTakeCheckpoint(absl::Time now, uint64_t call,
                                                : " waits for the first report of every partition; "
                                                  "ask again")));
   }
-  if (const absl::Status status = GiveOrder(job, path); !status.ok()) return Refuse(call, status);
+  if (const absl::Status status = GiveOrder(job, PlaceFor(path, *record)); !status.ok()) {
+    return Refuse(call, status);
+  }
   reply.set_id(FindRecord(request.job())->last_checkpoint());
   Answer(call, std::move(reply));
   Settle();
@@ -90,7 +92,15 @@ absl::Status Coordinator::Fleet::CheckStartOf(const v1::JobSpec& spec,
   *record.mutable_spec()->mutable_consistency() = start->segment().consistency();
   RETURN_IF_ERROR(ResolveJobSpec(record.mutable_spec()));
   *start->mutable_segment()->mutable_consistency() = record.spec().consistency();
-  if (is_bare) return absl::OkStatus();
+  const bool same_mode = record.spec().consistency().SerializeAsString() ==
+                         spec.consistency().SerializeAsString();
+  if (is_bare && same_mode) return absl::OkStatus();
+  if (is_bare) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "start.segment.consistency is {", start->segment().consistency().ShortDebugString(),
+        "}; wanted that of the spec, {", spec.consistency().ShortDebugString(),
+        "}: a job with bare parameters goes on in the mode that its checkpoint was taken in"));
+  }
   RETURN_IF_ERROR(CheckFacts("start.facts", start->facts()));
   RETURN_IF_ERROR(ParametersOf(spec, start->facts()).status());
   *record.mutable_facts() = start->facts();
@@ -163,6 +173,10 @@ void Coordinator::Fleet::FillOrder(const state::JobRecord& record, const std::st
   out->set_id(order->status().id());
   out->set_path(order->status().path());
   out->set_keep(KeepOf(record));
+  out->set_first(!HasWholeIn(out->path(), record));
+  for (const uint64_t id : PinnedBy(records_.jobs(), out->path(), record.job())) {
+    out->add_pinned(id);
+  }
   if (order->has_exact_version()) out->set_exact_version(order->exact_version());
   const bool commits = job->second.order.has_value() && job->second.order->AllWritten();
   if (!commits || record.placement(0).server() != server) return;
@@ -176,12 +190,13 @@ absl::Status Coordinator::Fleet::KeepCheckpoint(Job* job) {
                      !record.has_pending() && job->progress->Complete();
     if (!may) return absl::OkStatus();
     if (!IsCheckpointDue(record, job->progress->Version(), now_)) return absl::OkStatus();
-    return GiveOrder(job, record.spec().checkpoint().path());
+    return GiveOrder(job, PlaceFor(record.spec().checkpoint().path(), record));
   }
   const uint64_t exact = UnderWay(record)->exact_version();  // 0: none.
   if (job->progress->Version() < exact) job->order->Moved(job->progress->moved());
   if (job->order->committed()) return FinishOrder(job, job->order->Whole(now_));
   const std::string why = job->order->Failure(now_, record);
+  if (!why.empty() && job->order->taken()) return MoveOrder(job, why);
   if (!why.empty()) return FinishOrder(job, job->order->Failed(now_, why));
   if (job->order->AllWritten() && !std::exchange(job->is_committing, true)) {
     ChangeServer(record.placement(0).server());
@@ -189,17 +204,35 @@ absl::Status Coordinator::Fleet::KeepCheckpoint(Job* job) {
   return absl::OkStatus();
 }
 
+// Orders it anew where the folder is the job's own.
+absl::Status Coordinator::Fleet::MoveOrder(Job* job, const std::string& why) {
+  state::JobRecord after = RecordOf(*job);
+  const std::string path = UnderWay(after)->status().path();
+  if (!MovePlace(path, &after)) return FinishOrder(job, job->order->Failed(now_, why));
+  const std::string place = PlaceFor(path, after);
+  const std::string told = absl::StrCat(why, "; this job's go to ", place);
+  Edit edit(&records_);
+  *edit.job(job->number) = std::move(after);
+  RETURN_IF_ERROR(FinishOrder(job, job->order->Failed(now_, told), &edit));
+  return GiveOrder(job, place);
+}
+
 absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome) {
   Edit edit(&records_);
-  EndOrder(outcome, KeepOf(RecordOf(*job)), edit.job(job->number));
-  edit.Then([this, number = job->number, outcome] {
+  return FinishOrder(job, outcome, &edit);
+}
+
+absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome,
+                                             Edit* edit) {
+  EndOrder(outcome, KeepOf(RecordOf(*job)), edit->job(job->number));
+  edit->Then([this, number = job->number, outcome] {
     Job* job = FindJob(number);
     job->order.reset();
     ChangeHolders(RecordOf(*job));
     Mark(number);
     TellOutcome(job->name, outcome);
   });
-  return Commit(&edit);
+  return Commit(edit);
 }
 
 void Coordinator::Fleet::TellOutcome(const std::string& job, const v1::CheckpointStatus& outcome) {

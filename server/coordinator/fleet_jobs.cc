@@ -449,7 +449,8 @@ void Coordinator::Fleet::End(Job* job, Edit* edit, v1::JobState state, const std
   final_status.clear_checkpoints();
   final_status.set_weights_sha256(weights_sha256);
   if (final_status.wall_s() > 0) {
-    final_status.set_samples_per_s(static_cast<double>(final_status.samples()) /
+    const uint64_t before = std::min(RecordOf(*job).start().samples(), final_status.samples());
+    final_status.set_samples_per_s(static_cast<double>(final_status.samples() - before) /
                                    final_status.wall_s());
   }
   *record->mutable_final_status() = std::move(final_status);

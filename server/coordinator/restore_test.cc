@@ -393,5 +393,71 @@ TEST_CASE("a restored job that was sync all along still wants the same kernels o
   CHECK(c.HasEvent("worker-refused", "give other bits"));
 }
 
+TEST_CASE("a checkpoint that a job began from is kept until that job has one of its own") {
+  TestCluster c;
+  const std::string job = WithCheckpoint(&c, 16);
+  v1::StartingPoint start = Start(TestCluster::CheckpointedSpec().consistency(), 16, 64);
+  start.mutable_segment()->mutable_consistency()->mutable_sync();
+  start.mutable_origin()->set_job(job);
+  start.mutable_origin()->set_id(1);
+  const std::string fork =
+      c.Get<v1::SubmitJobReply>(c.Submit(TestCluster::CheckpointedSpec(), "fork", &start)).job();
+  const auto pinned = [&] {
+    c.TakeCheckpoint(job);
+    c.SyncServer("s1");
+    const v1::CheckpointOrder order = c.ServerDirectiveOf("s1", job)->checkpoint();
+    c.WriteCheckpoint(job, order.id(), 16 + order.id());
+    return std::vector<uint64_t>(order.pinned().begin(), order.pinned().end());
+  };
+  CHECK(pinned() == std::vector<uint64_t>{1});
+  CHECK(pinned() == std::vector<uint64_t>{1});
+
+  c.RegisterWorker("w2");
+  c.ReportFacts("w2", fork);
+  c.SyncAll();
+  REQUIRE(c.Describe(fork).state() == v1::RUNNING);
+  c.ReportPrimary(fork, 0, 17);
+  c.TakeCheckpoint(fork);
+  c.SyncServer("s1");
+  c.WriteCheckpoint(fork, 2, 17);
+  REQUIRE(c.NewestCheckpoint(fork).state() == Status::WHOLE);
+
+  CHECK(pinned().empty());
+}
+
+TEST_CASE("the rate of a job that began from a checkpoint leaves out what that held") {
+  TestCluster c;
+  v1::ConsistencySpec sync;
+  sync.mutable_sync();
+  v1::StartingPoint start = Start(sync, 2, 8);
+  start.set_samples(80);
+  const std::string job = RunningFrom(&c, TestCluster::Spec(), start);
+  for (int i = 0; i < 20; ++i) {
+    c.Advance(absl::Milliseconds(500));
+    c.SyncAll();
+  }
+  c.ReportPartitions("s1", job, 4, 16);
+  c.ReportEvaluation("w1", job, 2, true);
+
+  REQUIRE(c.Describe(job).state() == v1::FINISHED);
+  CHECK(c.Describe(job).samples() == 160);
+  // 80 of them in 10 s.
+  CHECK(c.Describe(job).samples_per_s() == Approx(8).margin(0.5));
+}
+
+TEST_CASE("a job with bare parameters begins in the mode of its spec only") {
+  TestCluster c;
+  v1::ConsistencySpec ssp;
+  ssp.mutable_ssp()->set_staleness(2);
+  v1::StartingPoint start = Start(ssp, 2, 0);
+  start.clear_facts();
+
+  const absl::Status status = c.StatusOf(c.Submit(TestCluster::BareSpec(), "from", &start));
+
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(Says(status, "start.segment.consistency is {ssp { staleness: 2 }}"));
+  CHECK(Says(status, "wanted that of the spec, {async"));
+}
+
 }  // namespace
 }  // namespace paceline
