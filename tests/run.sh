@@ -45,6 +45,7 @@ suite() {
 }
 
 deploy/install_packages.sh || exit 1
+tests/install_promtool.sh
 
 step "build" bazel build --noshow_progress //...
 suite "tests" //...

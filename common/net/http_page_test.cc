@@ -1,9 +1,5 @@
 #include "common/net/http_page.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <string>
@@ -11,9 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/descriptor.h"
+#include "common/net/listener.h"
+#include "common/testing/http_client.h"
 
 namespace paceline {
 namespace {
@@ -24,37 +21,8 @@ std::unique_ptr<HttpPage> MakePage() {
   return *std::move(page);
 }
 
-uint16_t PortOf(const HttpPage& page) {
-  const std::string url = page.url();
-  const size_t colon = url.rfind(':');
-  int port = 0;
-  REQUIRE(absl::SimpleAtoi(url.substr(colon + 1, url.rfind('/') - colon - 1), &port));
-  return static_cast<uint16_t>(port);
-}
-
-Descriptor Connect(const HttpPage& page) {
-  Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(PortOf(page));
-  REQUIRE(::connect(socket.number(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  return socket;
-}
-
-// Everything until the other side closes.
-std::string ReadAll(const Descriptor& socket) {
-  std::string all;
-  char bytes[65536];
-  ssize_t count = 0;
-  while ((count = ::recv(socket.number(), bytes, sizeof(bytes), 0)) > 0) {
-    all.append(bytes, static_cast<size_t>(count));
-  }
-  return all;
-}
-
 std::string Ask(const HttpPage& page, const std::string& request) {
-  const Descriptor socket = Connect(page);
+  const Descriptor socket = ConnectTo(page.url());
   REQUIRE(WriteAll(socket.number(), request));
   return ReadAll(socket);
 }
@@ -90,7 +58,7 @@ TEST_CASE("peers that never finish their request keep nobody else from the page"
   page->Serve([] { return std::string("page\n"); });
   std::vector<Descriptor> slow;
   for (int i = 0; i < 40; ++i) {
-    slow.push_back(Connect(*page));
+    slow.push_back(ConnectTo(page->url()));
     REQUIRE(WriteAll(slow.back().number(), "GET /metr"));
   }
 
@@ -105,19 +73,20 @@ TEST_CASE("a request without an end is refused, and a peer that goes away hurts 
   page->Serve([] { return std::string("page\n"); });
 
   CHECK(absl::StartsWith(Ask(*page, std::string(20'000, 'x')), "HTTP/1.1 431 "));
-  { const Descriptor gone = Connect(*page); }
+  { const Descriptor gone = ConnectTo(page->url()); }
   {
-    const Descriptor gone = Connect(*page);
+    const Descriptor gone = ConnectTo(page->url());
     REQUIRE(WriteAll(gone.number(), "GET /metrics HTTP/1.1\r\n\r\n"));
   }
   CHECK(absl::EndsWith(Ask(*page, "GET /metrics HTTP/1.1\r\n\r\n"), "page\n"));
 }
 
 TEST_CASE("a port that is taken is an error that names the flag") {
-  const auto page = MakePage();
+  const auto other = Listen({"127.0.0.1", 0}, "--other");
+  REQUIRE(other.ok());
 
   const absl::Status status =
-      HttpPage::Create({{"127.0.0.1", PortOf(*page)}, "--metrics", "/metrics", "text/plain"})
+      HttpPage::Create({{"127.0.0.1", PortOf(*other)}, "--metrics", "/metrics", "text/plain"})
           .status();
 
   CHECK(absl::IsAlreadyExists(status));
@@ -128,7 +97,7 @@ TEST_CASE("after Stop the page is not made any more, with connections open or no
   const auto page = MakePage();
   std::atomic<int> made{0};
   page->Serve([&made] { return absl::StrCat(++made); });
-  const Descriptor open = Connect(*page);
+  const Descriptor open = ConnectTo(page->url());
   REQUIRE(!Ask(*page, "GET /metrics HTTP/1.1\r\n\r\n").empty());
 
   page->Stop();

@@ -4,8 +4,6 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -52,11 +50,6 @@ void Take(const Fleet& fleet, const std::string& job) {
   const CommandResult taken = fleet.Paceline({"checkpoint", "take", job, "--wait"});
   INFO(taken.err);
   REQUIRE(taken.exit_code == 0);
-}
-
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 TEST_CASE("power lost in the whole fleet: started again it goes on from the last checkpoint") {

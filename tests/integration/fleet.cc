@@ -27,11 +27,6 @@ constexpr char kServer[] = "server/paceline-server";
 constexpr char kWorker[] = "worker/paceline-worker";
 constexpr char kCommand[] = "cli/paceline";
 
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
@@ -49,6 +44,11 @@ std::string TestFolder(const std::string& name) {
 
 void WriteText(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 std::string MakeCsv(const std::string& path, int samples) {
@@ -198,6 +198,10 @@ void Fleet::Kill(const std::string& name) {
   REQUIRE(process(name).WaitFor(absl::Seconds(10)));
 }
 
+std::string Fleet::Log(const std::string& name) const {
+  return ReadText(absl::StrCat(folder_, "/", name, ".log"));
+}
+
 CommandResult Fleet::Paceline(std::vector<std::string> arguments) const {
   arguments.insert(arguments.end(), {"--fleet", coordinator_});
   return paceline::Paceline(arguments, host("people").enter);
@@ -225,7 +229,7 @@ Json Fleet::Wait(const std::string& job, int exit_code) const {
   if (result.exit_code != exit_code) {
     WARN(Paceline({"status", job}).out);
     for (const auto& [name, process] : processes_) {
-      WARN(name << ":\n" << ReadText(absl::StrCat(folder_, "/", name, ".log")));
+      WARN(name << ":\n" << Log(name));
     }
   }
   REQUIRE(result.exit_code == exit_code);

@@ -23,6 +23,8 @@ using Json = nlohmann::json;
 std::string TestFolder(const std::string& name);
 
 void WriteText(const std::string& path, const std::string& text);
+// Empty if there is no such file.
+std::string ReadText(const std::string& path);
 
 // A CSV of `samples` rows in two classes that a small model can tell apart; the label comes last.
 std::string MakeCsv(const std::string& path, int samples);
@@ -85,6 +87,9 @@ class Fleet {
 
   // Of a process by that name.
   Host host(const std::string& name) const;
+
+  // What the process of that name has logged so far.
+  std::string Log(const std::string& name) const;
 
   // `paceline ARGUMENTS --fleet ...`.
   CommandResult Paceline(std::vector<std::string> arguments) const;
