@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
-#include "common/net/frame.h"
-#include "common/net/raw_calls.h"
+#include "common/net/frame_parser.h"
+#include "common/net/stream_calls.h"
 #include "common/net/transport.h"
 
 namespace paceline {
@@ -29,15 +29,26 @@ const char* Path(Method method) {
   PACELINE_CHECK(false);
 }
 
-grpc::ByteBuffer EncodeRequest(const ParameterCall& call) {
-  if (call.method == Method::kPull) return EncodeMessage(call.pull);
-  if (call.method == Method::kSettle) return EncodeMessage(call.settle);
-  auto owner = std::make_shared<std::vector<BlockRef>>(call.piece_gradients);
-  std::vector<absl::Span<const float>> payload;
-  for (const BlockRef& gradient : *owner) {
-    payload.push_back(gradient->floats().subspan(call.offset, call.elements));
+// Calls about less go over one stream, where they are cheaper behind one another.
+constexpr uint64_t kBulkElements = uint64_t{16} << 10;
+
+// `request` but for what is alike in all methods.
+void SetRequest(ParameterCall call, StreamCall* request) {
+  request->is_bulk = call.elements > kBulkElements;
+  if (call.method == Method::kPull) {
+    request->message = call.pull.SerializeAsString();
+    return;
   }
-  return EncodeFrame(call.push, payload, owner);
+  if (call.method == Method::kSettle) {
+    request->message = call.settle.SerializeAsString();
+    return;
+  }
+  request->message = FrameHead(call.push, 0);
+  auto owner = std::make_shared<std::vector<BlockRef>>(std::move(call.piece_gradients));
+  for (const BlockRef& gradient : *owner) {
+    request->payload.push_back(gradient->floats().subspan(call.offset, call.elements));
+  }
+  request->owner = std::move(owner);
 }
 
 }  // namespace
@@ -49,46 +60,55 @@ class ParameterTransport::Impl {
         calls_([](const std::string& address) { return MakeChannel(address); }) {}
 
   void Start(ParameterCall call) {
-    RawCall raw;
-    raw.id = call.id;
-    raw.address = call.address;
-    raw.method = Path(call.method);
-    raw.timeout = call.timeout;
-    raw.request = EncodeRequest(call);
-    calls_.Start(std::move(raw), [this, id = call.id, elements = call.elements](
-                                     const absl::Status& status, const grpc::ByteBuffer& reply) {
-      done_(id, Result(status, reply, elements));
-    });
+    const uint64_t id = call.id;
+    const uint64_t elements = call.elements;
+    StreamCall request;
+    request.id = id;
+    request.address = call.address;
+    request.method = Path(call.method);
+    request.timeout = call.timeout;
+    SetRequest(std::move(call), &request);
+    auto parameters = std::make_shared<std::shared_ptr<Block>>();
+    request.room = [parameters, elements](uint64_t bytes) {
+      return Room(bytes, elements, parameters.get());
+    };
+    calls_.Start(std::move(request),
+                 [this, id, parameters](const absl::Status& status, const std::string& message) {
+                   done_(id, Result(status, message, *parameters));
+                 });
   }
 
   void Cancel(uint64_t id) { calls_.Cancel(id); }
 
  private:
-  static CallResult Result(const absl::Status& status, const grpc::ByteBuffer& reply,
-                           uint64_t elements) {
+  static absl::StatusOr<absl::Span<char>> Room(uint64_t bytes, uint64_t elements,
+                                               std::shared_ptr<Block>* parameters) {
+    if (bytes != elements * sizeof(float)) {
+      return absl::InternalError(absl::StrCat("the server's parameters: ", bytes, " bytes; wanted ",
+                                              elements * sizeof(float), " (", elements,
+                                              " float32)"));
+    }
+    *parameters = std::make_shared<Block>(elements);
+    return absl::Span<char>(reinterpret_cast<char*>((*parameters)->floats().data()), bytes);
+  }
+
+  static CallResult Result(const absl::Status& status, const std::string& message,
+                           BlockRef parameters) {
     CallResult result;
     result.status = status;
-    if (!result.status.ok()) return result;
-    const auto frame = DecodedFrame::Decode(reply, &result.header);
-    if (!frame.ok()) {
+    if (!status.ok()) return result;
+    const auto rest = ParseFrame({message}, &result.header);
+    if (rest.ok()) {
+      result.parameters = std::move(parameters);
+    } else {
       result.status = absl::InternalError(absl::StrCat("the server's answer is not a frame: ",
-                                                       std::string(frame.status().message())));
-      return result;
+                                                       std::string(rest.status().message())));
     }
-    if (frame->payload_bytes() == 0) return result;
-    auto block = std::make_shared<Block>(elements);
-    const absl::Status copied = frame->CopyPayload(block->floats());
-    if (!copied.ok()) {
-      result.status = absl::InternalError(
-          absl::StrCat("the server's parameters: ", std::string(copied.message())));
-      return result;
-    }
-    result.parameters = std::move(block);
     return result;
   }
 
   const Done done_;
-  RawCalls calls_;  // Last: its destructor waits for calls that end in done_.
+  StreamCalls calls_;  // Last: its destructor waits for calls that end in done_.
 };
 
 ParameterTransport::ParameterTransport(Done done)

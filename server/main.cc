@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/signals.h"
 #include "common/base/status_macros.h"
+#include "common/net/transport.h"
 #include "server/flags.h"
 #include "server/server.h"
 
@@ -54,6 +55,7 @@ int Fail(const absl::Status& status, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  paceline::SetUpProcess();
   const sigset_t signals = paceline::BlockStopSignals();
   const absl::StatusOr<Flags> flags = paceline::ParseFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status(), 2);

@@ -36,6 +36,7 @@
 #include "server/service/parameter_service.h"
 #include "server/service/replica_service.h"
 #include "server/service/replica_transport.h"
+#include "server/service/stream_service.h"
 #include "server/store/embedded.h"
 #include "server/store/etcd/address.h"
 #include "server/store/etcd_store.h"
@@ -144,6 +145,7 @@ class Server::Impl {
   // Stop ends every one of them before any goes.
   std::unique_ptr<ParameterService> parameters_;
   std::unique_ptr<ReplicaService> replicas_;
+  std::unique_ptr<StreamService> streams_;
   std::unique_ptr<ReplicaTransport> replica_calls_;
   PosixFileSystem files_;
   std::unique_ptr<CheckpointWriter> checkpoints_;
@@ -258,6 +260,8 @@ void Server::Impl::MakeParameters() {
       [this](ReplicaCall call) { replica_calls_->Start(std::move(call)); });
   PartitionHost* const host = parameters_->host();
   replicas_ = std::make_unique<ReplicaService>(host, on_news);
+  streams_ = std::make_unique<StreamService>(
+      std::vector<StreamedMethods*>{parameters_->streamed(), replicas_->streamed()});
   replica_calls_ = std::make_unique<ReplicaTransport>(
       [host, on_news](uint64_t id, const absl::Status& status, const v1::ReplicaReply& reply) {
         host->OnReplicaDone(SteadyNow(), id, status, reply);
@@ -304,6 +308,7 @@ absl::Status Server::Impl::Listen(Endpoint* listen) {
   if (control_ != nullptr) builder.RegisterService(control_->service());
   if (parameters_ != nullptr) builder.RegisterService(parameters_->service());
   if (replicas_ != nullptr) builder.RegisterService(replicas_->service());
+  if (streams_ != nullptr) builder.RegisterService(streams_->service());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen at ", listen->ToString()));
@@ -371,6 +376,7 @@ void Server::Impl::Stop() {
   if (timer_ != nullptr) timer_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (parameters_ != nullptr) parameters_->Stop();
+  if (streams_ != nullptr) streams_->Stop();
   if (control_ != nullptr) control_->Stop();
   if (election_ != nullptr) election_->Stop();
   if (replica_calls_ != nullptr) replica_calls_->Stop();

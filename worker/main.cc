@@ -17,6 +17,7 @@
 #include "common/base/version.h"
 #include "common/net/http_page.h"
 #include "common/net/metrics_page.h"
+#include "common/net/transport.h"
 #include "common/telemetry/metric_set.h"
 #include "common/telemetry/process_metrics.h"
 #include "kernels/backend.h"
@@ -65,6 +66,7 @@ int Fail(const absl::Status& status, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  paceline::SetUpProcess();
   const sigset_t signals = paceline::BlockStopSignals();
   const auto flags = paceline::ParseWorkerFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status(), 2);

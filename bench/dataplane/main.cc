@@ -1,7 +1,8 @@
-// The data plane against this machine's limits, all in one run: memory, our best raw socket program,
-// and Paceline from end to end over loopback TCP.
+// The data plane against this machine's limits, all in one run: memory, our best raw socket
+// program, and Paceline from end to end over loopback TCP.
 //
-//   bazel run -c opt //bench/dataplane -- [--rounds N] [--seconds S] [--sizes 4096,1048576] [--json]
+//   bazel run -c opt //bench/dataplane -- [--rounds N] [--seconds S] [--sizes 4096,1048576]
+//   [--json]
 //
 // Variants take turns within a round; printed are medians of the rounds. bench/README.md has what
 // was expected, and what was measured.
@@ -28,6 +29,7 @@
 #include "bench/dataplane/parameter_plane.h"
 #include "bench/dataplane/raw_socket.h"
 #include "common/base/check.h"
+#include "common/net/transport.h"
 
 namespace paceline::bench {
 namespace {
@@ -112,8 +114,8 @@ double Median(std::vector<double> values) {
 
 double Percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
-  const auto at = values.begin() + static_cast<ptrdiff_t>(
-                                       share * static_cast<double>(values.size() - 1));
+  const auto at =
+      values.begin() + static_cast<ptrdiff_t>(share * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
@@ -178,8 +180,7 @@ std::vector<Row> RowsOf(const Flags& flags) {
 void Measure(const Row& row, const Variant& variant, Figures* figures) {
   const double before = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) + variant.server->cpu_seconds();
   const Work work = variant.plane->Run(row.load);
-  const double cpu =
-      CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) + variant.server->cpu_seconds() - before;
+  const double cpu = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) + variant.server->cpu_seconds() - before;
   figures->gb_per_s.push_back(work.bytes / 1e9 / work.seconds);
   figures->cpu_s_per_gb.push_back(cpu / (work.bytes / 1e9));
   figures->per_s.push_back(static_cast<double>(work.messages) / work.seconds);
@@ -268,6 +269,7 @@ int Compare(const Flags& flags) {
 }  // namespace paceline::bench
 
 int main(int argc, char** argv) {
+  paceline::SetUpProcess();
   paceline::bench::Flags flags;
   CLI::App app("The data plane against this machine's limits.");
   app.add_option("--serve", flags.serve)->group("");

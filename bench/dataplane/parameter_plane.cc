@@ -24,6 +24,7 @@
 #include "proto/parameter.pb.h"
 #include "server/partition/partition_host.h"
 #include "server/service/parameter_service.h"
+#include "server/service/stream_service.h"
 
 namespace paceline::bench {
 namespace {
@@ -218,8 +219,10 @@ class ParameterPlane final : public Plane {
 void ServeParameters(const std::vector<size_t>& message_bytes,
                      const std::function<void(uint16_t port)>& announce,
                      const std::function<void()>& wait) {
-  ParameterService parameters({}, [] {}, [](ReplicaCall) { PACELINE_CHECK(false); });
+  ParameterService parameters(
+      {}, [] {}, [](ReplicaCall) { PACELINE_CHECK(false); });
   parameters.host()->OnDirectives(absl::Now(), AllJobs(message_bytes));
+  StreamService streams({parameters.streamed()});
   // As server/server.cc does: what a server has beside its services takes part in polling, too.
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -228,11 +231,13 @@ void ServeParameters(const std::vector<size_t>& message_bytes,
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(parameters.service());
+  builder.RegisterService(streams.service());
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   PACELINE_CHECK(server != nullptr && port != 0);
   announce(static_cast<uint16_t>(port));
   wait();
   parameters.Stop();
+  streams.Stop();
   server->Shutdown(absl::ToChronoTime(absl::Now()));
 }
 

@@ -63,8 +63,8 @@ class Connection {
     if (payload != nullptr) parts_.push_back({payload, head.bytes, false});
   }
 
-  // Sends what fits, then waits until there is something to receive, `wanted` bytes if it can. Sends
-  // on while it waits.
+  // Sends what fits, then waits until there is something to receive, `wanted` bytes if it can.
+  // Sends on while it waits.
   void AwaitInput(size_t wanted) {
     SetLowWater(wanted < kReceiveMax ? 1 : kReceiveMax);
     for (;;) {
@@ -75,7 +75,8 @@ class Connection {
     }
   }
 
-  // 0: nothing now. -1: the other end is gone. Sends on, too: nobody waits for the end of the input.
+  // 0: nothing now. -1: the other end is gone. Sends on, too: nobody waits for the end of the
+  // input.
   ssize_t Receive(char* to, size_t bytes_max) {
     SendSome();
     const ssize_t received = ::recv(socket_, to, bytes_max, 0);
@@ -190,9 +191,8 @@ class RawPlane final : public Plane {
     while (on_the_way > 0) {
       Head head;
       char* const to = reinterpret_cast<char*>(parameters_.data());
-      const bool ok = reader_.ReadHead(&head) &&
-                      (!WantsPayload(head.operation) ||
-                       reader_.ReadInto(to + head.begin, head.bytes));
+      const bool ok = reader_.ReadHead(&head) && (!WantsPayload(head.operation) ||
+                                                  reader_.ReadInto(to + head.begin, head.bytes));
       Check(ok ? 0 : -1, "the raw server is gone");
       ++work.messages;
       const absl::Time now = absl::Now();

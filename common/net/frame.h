@@ -45,6 +45,11 @@ class DecodedFrame {
   // InvalidArgument, and nothing written, unless the payload is exactly floats.size() numbers.
   absl::Status CopyPayload(absl::Span<float> floats) const { return CopyFloats(payload_, floats); }
 
+  // The same of a payload that is any bytes, exactly payload_bytes() of them.
+  void CopyBytes(absl::Span<char> bytes) const { CopyPayloadBytes(payload_, bytes); }
+
+  const FramePayload& payload() const { return payload_; }
+
  private:
   DecodedFrame() = default;
 

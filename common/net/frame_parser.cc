@@ -213,6 +213,15 @@ std::string FrameHead(const google::protobuf::MessageLite& header, size_t payloa
   return head;
 }
 
+void CopyPayloadBytes(const FramePayload& payload, absl::Span<char> bytes) {
+  PACELINE_CHECK(payload.bytes == bytes.size());
+  char* out = bytes.data();
+  for (absl::string_view slice : payload.slices) {
+    std::memcpy(out, slice.data(), slice.size());
+    out += slice.size();
+  }
+}
+
 absl::Status CopyFloats(const FramePayload& payload, absl::Span<float> floats) {
   const size_t wanted = floats.size() * sizeof(float);
   if (payload.bytes != wanted) {
@@ -220,11 +229,7 @@ absl::Status CopyFloats(const FramePayload& payload, absl::Span<float> floats) {
                                                    " bytes; wanted ", wanted, " (", floats.size(),
                                                    " float32)"));
   }
-  char* out = reinterpret_cast<char*>(floats.data());
-  for (absl::string_view slice : payload.slices) {
-    std::memcpy(out, slice.data(), slice.size());
-    out += slice.size();
-  }
+  CopyPayloadBytes(payload, {reinterpret_cast<char*>(floats.data()), wanted});
   return absl::OkStatus();
 }
 

@@ -49,6 +49,9 @@ absl::StatusOr<FramePayload> ParseFrame(absl::Span<const absl::string_view> slic
 // The bytes of a frame before its payload of `payload_bytes`, which must follow them.
 std::string FrameHead(const google::protobuf::MessageLite& header, size_t payload_bytes);
 
+// Copies a payload, which is of exactly bytes.size() bytes.
+void CopyPayloadBytes(const FramePayload& payload, absl::Span<char> bytes);
+
 // Copies a payload of exactly floats.size() numbers; InvalidArgument, and nothing written, when it
 // has another length.
 absl::Status CopyFloats(const FramePayload& payload, absl::Span<float> floats);

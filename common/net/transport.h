@@ -1,6 +1,6 @@
 // How every channel and every server of Paceline is set up: one place for the numbers.
 //
-// Threads  Pure functions.
+// Threads  Pure functions, but SetUpProcess: before any other thread, and before gRPC is used.
 #ifndef PACELINE_COMMON_NET_TRANSPORT_H_
 #define PACELINE_COMMON_NET_TRANSPORT_H_
 
@@ -29,6 +29,12 @@ inline constexpr absl::Duration kServerReconnectMax = absl::Milliseconds(500);
 // decides that).
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            absl::Duration reconnect_max = kReconnectMax);
+
+// For a program that moves much data, first thing in main: memory that is let go stays in the
+// process instead of being unmapped and faulted in again, and gRPC reads into buffers that fit the
+// L2 cache. Settings that the environment makes are left alone.
+// docs/adr/0005-one-stream-for-many-calls.md.
+void SetUpProcess();
 
 // Message size, keepalive, and a port that only one server may listen at.
 void SetUpServer(grpc::ServerBuilder* builder);

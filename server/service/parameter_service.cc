@@ -4,17 +4,24 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/net/frame.h"
+#include "common/net/frame_parser.h"
 #include "common/net/grpc_status.h"
 #include "proto/parameter.grpc.pb.h"
+#include "proto/stream.pb.h"
 #include "server/service/frame_floats.h"
 #include "server/service/pending_calls.h"
+#include "server/service/streamed_call.h"
 
 namespace paceline {
 namespace {
@@ -37,6 +44,12 @@ grpc::ByteBuffer Encode(const Answer& answer) {
   return EncodeFrame(answer.header, {&floats, 1}, answer.parameters);
 }
 
+absl::Status RequireNothing(absl::string_view what, uint64_t bytes) {
+  if (bytes == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("call: ", what, " of ", bytes, " bytes; wanted none"));
+}
+
 std::string Name(const v1::PushHeader& push) {
   return absl::StrCat("push of ", push.worker().id(), " to partition ", push.key().partition(),
                       " of ", push.key().job());
@@ -44,7 +57,7 @@ std::string Name(const v1::PushHeader& push) {
 
 }  // namespace
 
-class ParameterService::Transport final : public RawService {
+class ParameterService::Transport final : public RawService, public StreamedMethods {
  public:
   Transport(PartitionHost::Options options, std::function<void()> on_news,
             PartitionHost::ReplicaSink replica_sink)
@@ -60,6 +73,26 @@ class ParameterService::Transport final : public RawService {
       host_.OnCancel(number);
       Deliver({number, Stopping(), {}, nullptr});
     }
+  }
+
+  absl::StatusOr<std::shared_ptr<StreamedRequest>> Admit(const v1::CallHeader& call) override {
+    absl::string_view method = call.method();
+    if (!absl::ConsumePrefix(&method, "/paceline.v1.ParameterService/")) return nullptr;
+    if (method == "Push") return AdmitPush(call, /*want_parameters=*/false);
+    if (method == "Exchange") return AdmitPush(call, /*want_parameters=*/true);
+    if (method == "Pull") {
+      return AdmitMessage<v1::PullRequest>(call,
+                                           [this](uint64_t number, const v1::PullRequest& message) {
+                                             host_.OnPull(SteadyNow(), number, message);
+                                           });
+    }
+    if (method == "Settle") {
+      return AdmitMessage<v1::SettleRequest>(
+          call, [this](uint64_t number, const v1::SettleRequest& message) {
+            host_.OnSettle(SteadyNow(), number, message);
+          });
+    }
+    return nullptr;
   }
 
   grpc::ServerUnaryReactor* Push(grpc::CallbackServerContext* context,
@@ -101,17 +134,27 @@ class ParameterService::Transport final : public RawService {
   }
 
  private:
-  // One call, from its request to its answer. gRPC runs OnCancel and OnDone only after the method
-  // that returned the reactor is over.
-  class Call final : public grpc::ServerUnaryReactor {
+  // Hands a registered call to the host.
+  using Decide = std::function<void(uint64_t number, std::shared_ptr<Block> gradients)>;
+
+  class Call {
    public:
-    Call(Transport* transport, grpc::ByteBuffer* response)
+    virtual ~Call() = default;
+    // Once.
+    virtual void Answered(const Answer& answer) = 0;
+  };
+
+  // A call of its own, from its request to its answer. gRPC runs OnCancel and OnDone only after the
+  // method that returned the reactor is over.
+  class UnaryCall final : public grpc::ServerUnaryReactor, public Call {
+   public:
+    UnaryCall(Transport* transport, grpc::ByteBuffer* response)
         : transport_(transport), response_(response) {}
 
     // From here on another thread may answer it. 0: too late, it is not registered.
     uint64_t Register() { return number_ = transport_->calls_.Add(this); }
 
-    void Answered(const Answer& answer) {
+    void Answered(const Answer& answer) override {
       if (answer.status.ok()) *response_ = Encode(answer);
       Finish(ToGrpcStatus(answer.status));
     }
@@ -125,6 +168,76 @@ class ParameterService::Transport final : public RawService {
     uint64_t number_ = 0;
   };
 
+  // A call out of a stream.
+  class StreamedCall final : public StreamedRequest,
+                             public Call,
+                             public std::enable_shared_from_this<StreamedCall> {
+   public:
+    StreamedCall(Transport* transport, Decide decide, std::shared_ptr<Block> gradients)
+        : transport_(transport), decide_(std::move(decide)), gradients_(std::move(gradients)) {}
+
+    absl::Span<char> room() override {
+      return gradients_ == nullptr ? absl::Span<char>() : BytesOf(gradients_.get());
+    }
+
+    void Start(std::shared_ptr<StreamedReply> reply) override {
+      reply_ = std::move(reply);
+      self_ = shared_from_this();
+      number_ = transport_->calls_.Add(this);
+      if (number_ == 0) return Answered({0, Stopping(), {}, nullptr});
+      decide_(number_, std::move(gradients_));
+      transport_->TellNews();
+    }
+
+    void Answered(const Answer& answer) override {
+      const std::shared_ptr<StreamedCall> self = std::move(self_);
+      const std::string message = answer.status.ok() ? FrameHead(answer.header, 0) : "";
+      reply_->Send(answer.status, message, answer.parameters);
+      reply_.reset();  // It holds the stream, which held this.
+    }
+
+    void Cancel() override { transport_->Cancel(number_); }
+
+   private:
+    Transport* const transport_;
+    const Decide decide_;
+    std::shared_ptr<Block> gradients_;
+    uint64_t number_ = 0;
+    std::shared_ptr<StreamedReply> reply_;
+    std::shared_ptr<StreamedCall> self_;  // From Start until it is answered.
+  };
+
+  absl::StatusOr<std::shared_ptr<StreamedRequest>> AdmitPush(const v1::CallHeader& call,
+                                                             bool want_parameters) {
+    v1::PushHeader header;
+    ASSIGN_OR_RETURN(const FramePayload rest, ParseFrame({call.message()}, &header));
+    RETURN_IF_ERROR(RequireNothing("payload inside the message", rest.bytes));
+    ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
+    const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
+    ASSIGN_OR_RETURN(auto gradients, RoomForFloats(call.payload_bytes(), pieces, elements,
+                                                   [&] { return Name(header); }));
+    auto decide = [this, header, want_parameters](uint64_t number, std::shared_ptr<Block> block) {
+      host_.OnPush(SteadyNow(), number, header, std::move(block), want_parameters);
+    };
+    return std::make_shared<StreamedCall>(this, std::move(decide), std::move(gradients));
+  }
+
+  // A request without a payload: parsed, then given to `decide(number, message)`.
+  template <typename Message, typename Handle>
+  absl::StatusOr<std::shared_ptr<StreamedRequest>> AdmitMessage(const v1::CallHeader& call,
+                                                                Handle handle) {
+    Message message;
+    RETURN_IF_ERROR(RequireNothing("payload", call.payload_bytes()));
+    if (!message.ParseFromString(call.message())) {
+      return absl::InvalidArgumentError(absl::StrCat("request of ", call.message().size(),
+                                                     " bytes is not a ", message.GetTypeName()));
+    }
+    auto decide = [handle, message](uint64_t number, const std::shared_ptr<Block>&) {
+      handle(number, message);
+    };
+    return std::make_shared<StreamedCall>(this, std::move(decide), nullptr);
+  }
+
   static absl::Status Stopping() {
     return absl::UnavailableError("this server is shutting down; retry, it is safe");
   }
@@ -132,7 +245,7 @@ class ParameterService::Transport final : public RawService {
   // Runs `decide`, which hands the call to the host or says why it cannot.
   template <typename Decide>
   grpc::ServerUnaryReactor* Begin(grpc::ByteBuffer* response, Decide decide) {
-    Call* const call = new Call(this, response);  // OnDone deletes it.
+    UnaryCall* const call = new UnaryCall(this, response);  // OnDone deletes it.
     const uint64_t number = call->Register();
     if (number == 0) {
       call->Answered({0, Stopping(), {}, nullptr});
@@ -140,8 +253,12 @@ class ParameterService::Transport final : public RawService {
     }
     const absl::Status status = decide(number);
     if (!status.ok()) Deliver({number, status, {}, nullptr});
-    if (host_.TakeNews()) on_news_();
+    TellNews();
     return call;
+  }
+
+  void TellNews() {
+    if (host_.TakeNews()) on_news_();
   }
 
   absl::Status OnPush(grpc::CallbackServerContext* context, const grpc::ByteBuffer& request,
@@ -152,8 +269,9 @@ class ParameterService::Transport final : public RawService {
       ASSIGN_OR_RETURN(const DecodedFrame frame, DecodedFrame::Decode(request, &header));
       ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
       const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
-      ASSIGN_OR_RETURN(gradients,
-                       TakeFloats(frame, pieces, elements, [&] { return Name(header); }));
+      ASSIGN_OR_RETURN(gradients, RoomForFloats(frame.payload_bytes(), pieces, elements,
+                                                [&] { return Name(header); }));
+      RETURN_IF_ERROR(frame.CopyPayload(gradients->floats()));
     }
     // So that a push that waits is held in memory once.
     context->GetRpcAllocatorState()->FreeRequest();
@@ -183,6 +301,8 @@ ParameterService::ParameterService(PartitionHost::Options options, std::function
 ParameterService::~ParameterService() = default;
 
 grpc::Service* ParameterService::service() { return transport_.get(); }
+
+StreamedMethods* ParameterService::streamed() { return transport_.get(); }
 
 PartitionHost* ParameterService::host() { return transport_->host(); }
 

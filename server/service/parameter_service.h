@@ -4,7 +4,8 @@
 // caller goes away or its deadline passes, both forget it.
 //
 // Shapes   Gradients are copied once, out of the network's buffers into a Block, after their length
-//          was found to be what the partition wants. Answers are sent from the partition's block.
+//          was found to be what the partition wants; from a stream, chunk by chunk as they come.
+//          Answers are sent from the partition's block.
 // Errors   As proto/parameter.proto; a frame that cannot be read is INVALID_ARGUMENT to its sender.
 // Threads  Safe.
 #ifndef PACELINE_SERVER_SERVICE_PARAMETER_SERVICE_H_
@@ -21,6 +22,8 @@ class Service;
 
 namespace paceline {
 
+class StreamedMethods;
+
 class ParameterService {
  public:
   // `on_news` is called, from any thread, when the coordinator should hear of the host before the
@@ -35,6 +38,8 @@ class ParameterService {
 
   // To register with one gRPC server.
   grpc::Service* service();
+  // The same methods, for streams.
+  StreamedMethods* streamed();
   PartitionHost* host();
 
   // Answers every parked call, and every later one, with UNAVAILABLE.

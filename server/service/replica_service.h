@@ -19,6 +19,8 @@ class Service;
 
 namespace paceline {
 
+class StreamedMethods;
+
 class ReplicaService {
  public:
   // `host` outlives the service. `on_news` as in ParameterService.
@@ -31,6 +33,8 @@ class ReplicaService {
 
   // To register with one gRPC server.
   grpc::Service* service();
+  // The same methods, for streams.
+  StreamedMethods* streamed();
 
  private:
   class Transport;

@@ -2,13 +2,14 @@
 
 #include <grpcpp/channel.h>
 
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/net/frame.h"
-#include "common/net/raw_calls.h"
+#include "common/net/frame_parser.h"
+#include "common/net/stream_calls.h"
 #include "common/net/transport.h"
 
 namespace paceline {
@@ -20,14 +21,20 @@ const char* Path(const ReplicaCall& call) {
              : "/paceline.v1.ReplicaService/Install";
 }
 
-grpc::ByteBuffer EncodeRequest(ReplicaCall call) {
+// Small appends, most of all heartbeats, keep together.
+constexpr uint64_t kBulkElements = uint64_t{16} << 10;
+
+void SetRequest(ReplicaCall call, StreamCall* request) {
   auto owner = std::make_shared<std::vector<BlockSlice>>(std::move(call.payload));
-  std::vector<absl::Span<const float>> payload;
+  uint64_t elements = 0;
   for (const BlockSlice& slice : *owner) {
-    payload.push_back(slice.block->floats().subspan(slice.begin, slice.elements));
+    request->payload.push_back(slice.block->floats().subspan(slice.begin, slice.elements));
+    elements += slice.elements;
   }
-  return std::visit([&](const auto& header) { return EncodeFrame(header, payload, owner); },
-                    call.header);
+  request->owner = std::move(owner);
+  request->is_bulk = elements > kBulkElements;
+  request->message =
+      std::visit([](const auto& header) { return FrameHead(header, 0); }, call.header);
 }
 
 }  // namespace
@@ -40,31 +47,30 @@ class ReplicaTransport::Impl {
         }) {}
 
   void Start(ReplicaCall call) {
-    RawCall raw;
-    raw.id = call.id;
-    raw.address = call.address;
-    raw.method = Path(call);
-    raw.timeout = call.timeout;
-    raw.request = EncodeRequest(std::move(call));
-    const uint64_t id = raw.id;
-    calls_.Start(std::move(raw), [this, id](const absl::Status& status,
-                                            const grpc::ByteBuffer& answer) {
-      if (!status.ok()) return done_(id, status, {});
-      v1::ReplicaReply reply;
-      const absl::Status parsed = ParseMessage(answer, &reply);
-      if (parsed.ok()) return done_(id, status, reply);
-      done_(
-          id,
-          absl::InternalError(absl::StrCat("the backup's answer: ", std::string(parsed.message()))),
-          {});
-    });
+    StreamCall request;
+    request.id = call.id;
+    request.address = call.address;
+    request.method = Path(call);
+    request.timeout = call.timeout;
+    SetRequest(std::move(call), &request);
+    const uint64_t id = request.id;
+    calls_.Start(std::move(request),
+                 [this, id](const absl::Status& status, const std::string& answer) {
+                   v1::ReplicaReply reply;
+                   if (!status.ok()) return done_(id, status, {});
+                   if (reply.ParseFromString(answer)) return done_(id, status, reply);
+                   done_(id,
+                         absl::InternalError(absl::StrCat("the backup's answer of ", answer.size(),
+                                                          " bytes is not a ReplicaReply")),
+                         {});
+                 });
   }
 
   void Stop() { calls_.Stop(); }
 
  private:
   const Done done_;
-  RawCalls calls_;  // Last: its destructor waits for calls that end in done_.
+  StreamCalls calls_;  // Last: its destructor waits for calls that end in done_.
 };
 
 ReplicaTransport::ReplicaTransport(Done done) : impl_(std::make_unique<Impl>(std::move(done))) {}

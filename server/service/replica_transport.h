@@ -1,5 +1,5 @@
-// Carries a PartitionHost's calls to backups over gRPC: frames out of blocks, replies out of
-// frames.
+// Carries a PartitionHost's calls to backups over gRPC's streams: frames out of blocks, replies out
+// of frames.
 //
 // Errors   In the status that `done` gets: what the backup answered, or UNAVAILABLE,
 //          DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, CANCELLED of the transport itself; INTERNAL: the
