@@ -29,9 +29,17 @@ absl::StatusOr<std::string> FolderOf(const std::string& path, const std::string&
 absl::Status MakePath(FileSystem* files, const std::string& path) {
   absl::Status status = files->MakeFolder(path);
   const size_t slash = path.find_last_of('/');
-  if (!absl::IsNotFound(status) || slash == std::string::npos || slash == 0) return status;
-  RETURN_IF_ERROR(MakePath(files, path.substr(0, slash)));
-  return files->MakeFolder(path);
+  const bool has_parent = slash != std::string::npos && slash > 0;
+  if (absl::IsNotFound(status) && has_parent) {
+    RETURN_IF_ERROR(MakePath(files, path.substr(0, slash)));
+    status = files->MakeFolder(path);
+  }
+  RETURN_IF_ERROR(status);
+  // One that is empty may be new, and its name not safe from a power cut yet, whoever made it.
+  ASSIGN_OR_RETURN(const std::vector<std::string> there, files->List(path));
+  if (!there.empty()) return absl::OkStatus();
+  if (has_parent) return files->SyncFolder(path.substr(0, slash));
+  return files->SyncFolder(slash == 0 ? "/" : ".");
 }
 
 // A part may have been taken before the segment that is under way began, if the job's mode changed

@@ -349,6 +349,18 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("power lost after a first checkpoint leaves it, and the folders above it") {
+  MemoryFileSystem files;
+  Fleet fleet(&files, {"s1"});
+  CHECK(files.SyncFolder("").ok());  // The disk's own folder.
+  fleet.Direct();
+  CHECK(fleet.Take(1, 1).empty());
+
+  files.Restart(0);
+
+  CHECK(fleet.Listed() == std::vector<uint64_t>{1});
+}
+
 TEST_CASE("a full disk is named as that") {
   MemoryFileSystem files;
   Fleet fleet(&files, {"s1"});

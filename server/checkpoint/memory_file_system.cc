@@ -220,8 +220,9 @@ absl::Status MemoryFileSystem::SyncFolder(const std::string& path) {
   if (fault == Fault::kFailedSync || fault == Fault::kNoSpace) {
     return absl::InternalError(absl::StrCat("cannot sync \"", path, "\""));
   }
-  if (!path.empty() && now_.count(path) == 0) return NoSuch(path);
-  const std::string prefix = path.empty() ? "" : path + "/";
+  const bool is_root = path.empty() || path == "." || path == "/";
+  if (!is_root && now_.count(path) == 0) return NoSuch(path);
+  const std::string prefix = is_root ? (path == "/" ? "/" : "") : path + "/";
   const auto is_in_it = [&](const std::string& name) {
     return absl::StartsWith(name, prefix) && name.find('/', prefix.size()) == std::string::npos;
   };

@@ -25,15 +25,18 @@ struct Covered {
     counts.gated_reads += run.counts.gated_reads;
     counts.rounds += run.counts.rounds;
     counts.stale += run.counts.stale;
+    counts.checkpoints += run.counts.checkpoints;
+    counts.restores += run.counts.restores;
   }
   void Print() const {
     std::printf("  %" PRIu64 " events in %.0f virtual s; %" PRIu64 " jobs finished, %" PRIu64
                 " failed as they may; %" PRIu64 " faults of servers, %" PRIu64 " promotions\n",
                 events, absl::ToDoubleSeconds(took), finished, failed, server_faults, promotions);
     std::printf("  %" PRIu64 " pushes, %" PRIu64 " known before, %" PRIu64 " refused (%" PRIu64
-                " too stale); %" PRIu64 " rounds closed, %" PRIu64 " gated reads\n",
+                " too stale); %" PRIu64 " rounds closed, %" PRIu64 " gated reads; %" PRIu64
+                " checkpoints, %" PRIu64 " jobs back to one\n",
                 counts.pushes, counts.duplicates, counts.refused, counts.stale, counts.rounds,
-                counts.gated_reads);
+                counts.gated_reads, counts.checkpoints, counts.restores);
   }
 
   uint64_t events = 0;

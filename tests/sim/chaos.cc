@@ -29,6 +29,9 @@ void Chaos::Plan() {
   for (const FaultEvent& fault : scenario_.server_faults) {
     world_.queue->At(At(fault.when), [this, fault] { Try(fault); });
   }
+  for (const PowerLoss& loss : scenario_.power_losses) {
+    world_.queue->At(At(loss.when), [this, loss] { LosePower(loss); });
+  }
   world_.queue->At(At(scenario_.calm), [this] { Calm(); });
 }
 
@@ -43,6 +46,7 @@ void Chaos::Calm() {
   calm.delay_min = scenario_.links.delay_min;
   calm.delay_max = scenario_.links.delay_max;
   world_.network->SetFaults({calm, calm, calm});
+  for (const auto& server : servers_) server->CalmDisk();
   world_.queue->Trace("from here on nothing goes wrong");
 }
 
@@ -133,6 +137,32 @@ void Chaos::PlanForWorker(const FaultEvent& fault, absl::Time end, SimWorker* wo
       queue->At(when, [worker] { worker->SetSlowness(10); });
       queue->At(end, [worker] { worker->SetSlowness(1); });
   }
+}
+
+// ---- Power ----
+
+void Chaos::LosePower(const PowerLoss& loss) {
+  EventQueue* const queue = world_.queue;
+  queue->Trace("the power is lost");
+  const absl::Time end =
+      std::min(queue->now() + loss.duration, At(scenario_.calm)) + absl::Milliseconds(1);
+  const auto again = [&] { return end + random_.Between(absl::ZeroDuration(), loss.duration); };
+  for (const auto& server : servers_) {
+    ++server_faults_;
+    server->Kill();
+    queue->At(again(), [server = server.get()] { server->Start(); });
+  }
+  if (loss.coordinator) {
+    world_.coordinator->Kill();
+    queue->At(again(), [this] { world_.coordinator->Start(); });
+  }
+  for (const auto& worker : workers_) {
+    if (!loss.workers || !worker->node()->up()) continue;
+    worker->Kill();
+    queue->At(again(), [worker = worker.get()] { worker->Start(); });
+  }
+  world_.folder->Restart(random_.Bits());
+  world_.checkpoints->OnPowerLoss();
 }
 
 // ---- Servers ----

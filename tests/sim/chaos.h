@@ -41,6 +41,7 @@ class Chaos {
   void PlanFault(const FaultEvent& fault);
   void PlanForWorker(const FaultEvent& fault, absl::Time end, SimWorker* worker);
   void Calm();
+  void LosePower(const PowerLoss& loss);
 
   SimServer* FindServer(const std::string& name) const;
   SimWorker* FindWorker(const std::string& name) const;

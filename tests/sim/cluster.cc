@@ -7,8 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/check.h"
 #include "common/job/parameters.h"
+#include "server/checkpoint/memory_file_system.h"
 #include "tests/sim/chaos.h"
+#include "tests/sim/checkpoint_oracle.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/expected.h"
 #include "tests/sim/network.h"
@@ -70,6 +73,8 @@ class Cluster {
   EventQueue queue_;
   Network network_;
   Oracle oracle_;
+  MemoryFileSystem folder_;
+  CheckpointOracle checkpoints_;
   SimCoordinator coordinator_;
   World world_;
   std::vector<std::unique_ptr<SimServer>> servers_;
@@ -91,15 +96,17 @@ Cluster::Cluster(const Scenario& scenario, bool print)
       queue_(scenario.seed, print, scenario.skew),
       network_(&queue_, scenario.seed),
       oracle_(&scenario_),
+      checkpoints_(&scenario_, &folder_, &oracle_),
       coordinator_(&queue_, &network_, &oracle_),
-      world_{&scenario_, &queue_, &network_, &oracle_, &coordinator_, {}},
+      world_{&scenario_, &queue_, &network_, &oracle_, &coordinator_, {}, &folder_, &checkpoints_},
       chaos_(&world_, &servers_, &workers_),
       operators_(&world_, [this](const v1::JobStatus& status) { OnSeen(status); }) {
+  PACELINE_CHECK(folder_.MakeFolder("/disk").ok() && folder_.SyncFolder("/").ok());
   network_.SetRole(coordinator_.node(), Network::Role::kCoordinator);
+  const SimServer::Shared shared{&scenario_,    &queue_,         &network_, &oracle_,
+                                 &coordinator_, &world_.servers, &folder_,  &checkpoints_};
   for (uint32_t i = 0; i < scenario.servers; ++i) {
-    servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), &scenario_, &queue_,
-                                                   &network_, &oracle_, &coordinator_,
-                                                   &world_.servers));
+    servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), shared));
     world_.servers[servers_.back()->address()] = servers_.back().get();
     network_.SetRole(servers_.back()->node(), Network::Role::kServer);
   }
@@ -172,13 +179,17 @@ void Cluster::CheckTime(absl::Time deadline) {
 
 void Cluster::OnSeen(const v1::JobStatus& status) {
   last_seen_ = absl::StrCat(v1::JobState_Name(status.state()), " (", status.reason(), ")");
+  checkpoints_.OnStatus(status);
   if (status.state() == v1::FINISHED) return OnFinished(status);
   if (status.state() == v1::FAILED || status.state() == v1::CANCELLED) return OnFailed(status);
   CheckRecovery(status);
 }
 
 void Cluster::OnFailed(const v1::JobStatus& status) {
-  if (!scenario_.reckless) return oracle_.Fail(absl::StrCat("the job is ", last_seen_));
+  const bool has_checkpoint = oracle_.counts().checkpoints > 0 && scenario_.disk.is_honest();
+  if (!scenario_.may_lose_all() || has_checkpoint) {
+    return oracle_.Fail(absl::StrCat("the job is ", last_seen_));
+  }
   queue_.Trace("the job may fail, and has: ", status.reason());
   has_failed_ = true;
   is_over_ = true;
@@ -255,7 +266,7 @@ void Cluster::OnFinished(const v1::JobStatus& status) {
   }
   end_ = status;
   const absl::Time calm = std::max(ended_, At(scenario_.calm));
-  if (scenario_.mode == Mode::kLiveness && !scenario_.reckless) {
+  if (scenario_.mode == Mode::kLiveness && !scenario_.may_lose_all()) {
     const std::string lack = Lacking(status);
     if (!lack.empty()) {
       if (queue_.now() > calm + kRecoveryBound) {
@@ -289,7 +300,7 @@ void Cluster::CollectParameters() {
     const BlockRef block = PrimaryParameters(placement);
     if (block == nullptr) {
       parameters_.clear();
-      const bool may_lack = scenario_.mode == Mode::kSafety || scenario_.reckless;
+      const bool may_lack = scenario_.mode == Mode::kSafety || scenario_.may_lose_all();
       if (may_lack) return;
       return oracle_.Fail(absl::StrCat("partition ", partition, " does not give its parameters"));
     }

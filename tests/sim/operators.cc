@@ -22,6 +22,9 @@ void Operators::Begin() {
   for (const AdminOrder& order : world_.scenario->orders) {
     queue->At(queue->start() + order.when, [this, order] { Give(order); });
   }
+  for (const absl::Duration when : world_.scenario->checkpoint_orders) {
+    queue->At(queue->start() + when, [this] { TakeCheckpoint(); });
+  }
   Submit();
 }
 
@@ -71,6 +74,13 @@ void Operators::Change(const v1::ConsistencySpec& consistency) {
   request.set_job(job_);
   *request.mutable_consistency() = consistency;
   Insist<v1::SetConsistencyRequest, v1::SetConsistencyReply>(&Coordinator::OnSetConsistency,
+                                                             request);
+}
+
+void Operators::TakeCheckpoint() {
+  v1::TakeCheckpointRequest request;
+  request.set_job(job_);
+  Insist<v1::TakeCheckpointRequest, v1::TakeCheckpointReply>(&Coordinator::OnTakeCheckpoint,
                                                              request);
 }
 

@@ -34,6 +34,7 @@ class Operators {
   void Watch();
   void Change(const v1::ConsistencySpec& consistency);
   void Give(const AdminOrder& order);
+  void TakeCheckpoint();
 
   // Until the coordinator has answered.
   template <typename Request, typename Answer>

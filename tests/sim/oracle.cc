@@ -1,6 +1,7 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -34,9 +35,13 @@ WorkPlan Oracle::PlanOf(const v1::Segment& segment) const {
 
 // ---- What goes in ----
 
-void Oracle::OnPlacements(
-    const google::protobuf::RepeatedPtrField<v1::PartitionPlacement>& placements) {
-  for (const v1::PartitionPlacement& placement : placements) replicas_.OnPlacement(placement);
+void Oracle::OnTold(const v1::JobDirective& directive) {
+  if (!replicas_.OnTold(directive)) return;
+  ++counts_.restores;
+  views_.clear();
+  rounds_.clear();
+  if (!scenario_->may_lose_all())
+    Fail("the job goes back to a checkpoint, although none need have");
 }
 
 void Oracle::OnDirectives(const std::string& server, const v1::ServerSyncReply& reply) {
@@ -150,6 +155,7 @@ void Oracle::OnAnswer(const Answer& answer) {
 void Oracle::CheckAnswered(const Acknowledged& done) {
   const Call& call = done.call;
   const Copy& copy = copies_[{call.server, call.partition}];
+  if (replicas_.IsPast(copy.report)) return;
   if (!done.header.awaiting_norm()) {
     if (!copy.applied.Contains(call.shards)) {
       Fail(absl::StrCat("partition ", call.partition, " on ", call.server,
@@ -185,7 +191,8 @@ void Oracle::CheckStaleness(const Acknowledged& done, const v1::Segment& segment
   const uint64_t version = copies_[{call.server, call.partition}].report.version();
   const uint64_t least =
       call.version_before > call.base_version ? call.version_before - call.base_version : 0;
-  const uint64_t most = call.is_new ? least : version - 1 - call.base_version;
+  const bool is_alone = call.is_new && !IsReplicated();
+  const uint64_t most = is_alone ? least : version - 1 - call.base_version;
   if (staleness < least || staleness > most) {
     Fail(absl::StrCat("a push computed on version ", call.base_version, " came to version ",
                       call.version_before, ", was answered at version ", version,
@@ -239,7 +246,7 @@ void Oracle::FollowReport(const std::string& server, const v1::PartitionReport& 
     copy.applied = AppliedIn(report);
   }
   replicas_.OnReport(server, report, copy.applied);
-  if (!report.is_backup()) FollowPrimary(server, report, &copy);
+  if (!report.is_backup() && !replicas_.IsPast(report)) FollowPrimary(server, report, &copy);
   copy.report = report;
   copy.reported = true;
 }
@@ -251,11 +258,14 @@ void Oracle::FollowPrimary(const std::string& server, const v1::PartitionReport&
   const bool is_older = view.reported && report.segment() < view.report.segment();
   // A new primary may not know yet that the segment's beginning is committed.
   if (IsReplicated() && report.version() < segments_[report.segment()].first_version()) return;
-  if (!view.reported || report.segment() > view.report.segment()) CheckSegmentStart(report);
+  const bool is_restored = !view.reported && replicas_.has_restarted();
+  const bool is_next = !view.reported || report.segment() > view.report.segment();
+  if (is_next && !is_restored) CheckSegmentStart(report);
   const bool is_same = copy->reported && !copy->report.is_backup() &&
                        copy->report.version() == report.version() &&
                        copy->report.segment() == report.segment();
   if (!is_same) CheckSteps(report, copy->applied);
+  if (is_restored) return BeginAnew(report, copy->applied, &view);
   if (view.reported && (is_older || report.version() < view.report.version())) return;
   if (!copy->applied.Contains(view.applied)) {
     Fail(absl::StrCat("partition ", report.partition(), " at version ", report.version(), " on ",
@@ -272,6 +282,18 @@ void Oracle::FollowPrimary(const std::string& server, const v1::PartitionReport&
   view.applied = copy->applied;
   view.reported = true;
   CommitClocks(report, &view);
+  CheckAgreement(report);
+}
+
+void Oracle::BeginAnew(const v1::PartitionReport& report, const ShardSet& applied, View* view) {
+  view->report = report;
+  view->applied = applied;
+  view->reported = true;
+  for (auto it = damping_.begin(); it != damping_.end();) {
+    const auto& [partition, shard] = it->first;
+    const bool is_undone = partition == report.partition() && !applied.Has(shard);
+    it = is_undone ? damping_.erase(it) : std::next(it);
+  }
   CheckAgreement(report);
 }
 
@@ -423,6 +445,7 @@ void Oracle::CheckWaits(const std::string& server) {
     if (call.read_clock == 0 || call.server != server || IsReplicated()) continue;
     const Copy& copy = copies_[{server, call.partition}];
     if (!copy.reported || copy.report.segment() != call.segment) continue;
+    if (replicas_.IsPast(copy.report)) continue;
     const v1::Segment& segment = segments_[call.segment];
     if (!segment.consistency().has_ssp() || !copy.applied.Contains(call.shards)) continue;
     std::string why;

@@ -36,7 +36,9 @@ class Oracle {
   void Fail(const std::string& what) { verdict_.Fail(what); }
 
   // What the coordinator says about a job, to whomever.
-  void OnPlacements(const google::protobuf::RepeatedPtrField<v1::PartitionPlacement>& placements);
+  void OnTold(const v1::JobDirective& directive);
+  // It has written down that a checkpoint is whole.
+  void OnCheckpointWritten() { ++counts_.checkpoints; }
 
   // What a server is about to be told, and each call it is about to be given.
   void OnDirectives(const std::string& server, const v1::ServerSyncReply& reply);
@@ -73,6 +75,8 @@ class Oracle {
     uint64_t gated_reads = 0;  // ssp reads checked.
     uint64_t rounds = 0;
     uint64_t stale = 0;
+    uint64_t checkpoints = 0;
+    uint64_t restores = 0;
   };
   const Counts& counts() const { return counts_; }
 
@@ -91,7 +95,7 @@ class Oracle {
     uint64_t base_version = 0;
     uint64_t read_clock = 0;
     bool wants_newest = false;  // And not one version.
-    bool is_new = true;  // In the event that brought it.
+    bool is_new = true;         // In the event that brought it.
   };
 
   struct Acknowledged {
@@ -143,6 +147,8 @@ class Oracle {
   void CheckStaleness(const Acknowledged& done, const v1::Segment& segment);
   void FollowReport(const std::string& server, const v1::PartitionReport& report);
   void FollowPrimary(const std::string& server, const v1::PartitionReport& report, Copy* copy);
+  // From a checkpoint.
+  void BeginAnew(const v1::PartitionReport& report, const ShardSet& applied, View* view);
   void CommitClocks(const v1::PartitionReport& report, View* view);
   void CheckSegmentStart(const v1::PartitionReport& report);
   void CheckSteps(const v1::PartitionReport& report, const ShardSet& applied);

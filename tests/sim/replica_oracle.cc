@@ -50,6 +50,92 @@ bool ReplicaOracle::MayBeTakenOut(uint64_t replica, const v1::PartitionPlacement
 
 // ---- The coordinator ----
 
+// A copy is promoted or made by another; only from a checkpoint all begin at once under new ids.
+bool ReplicaOracle::IsRestart(const v1::JobDirective& directive) const {
+  if (directive.placement().empty()) return false;
+  if (placements_.empty() && !directive.has_restore()) return false;
+  if (!placements_.empty() && directive.segment().index() <= segment_) return false;
+  for (const v1::PartitionPlacement& placement : directive.placement()) {
+    const auto before = placements_.find(placement.partition());
+    if (placement.replicas().empty()) return false;
+    for (const v1::PartitionReplica& replica : placement.replicas()) {
+      if (!replica.in_sync()) return false;
+      if (before == placements_.end()) continue;
+      for (const v1::PartitionReplica& old : before->second.replicas()) {
+        if (old.id() >= replica.id()) return false;
+      }
+    }
+  }
+  return true;
+}
+
+void ReplicaOracle::Restart(const v1::PartitionPlacement& placement) {
+  Known& known = known_[placement.partition()];
+  Known anew;
+  anew.primary = std::move(known.primary);
+  anew.places = std::move(known.places);
+  anew.denounced = std::move(known.denounced);
+  anew.past = std::move(known.past);
+  anew.past.push_back(std::move(known.states));
+  for (const v1::PartitionReplica& replica : placement.replicas()) {
+    anew.beginners.insert(replica.id());
+  }
+  anew.has_begun = false;
+  known = std::move(anew);
+}
+
+bool ReplicaOracle::OnTold(const v1::JobDirective& directive) {
+  const bool is_restart = IsRestart(directive);
+  if (directive.has_restore()) origin_ = directive.restore().id();
+  if (is_restart) {
+    has_restarted_ = true;
+    is_sync_origin_ = directive.segment().consistency().has_sync();
+    for (const v1::PartitionPlacement& placement : directive.placement()) Restart(placement);
+  }
+  for (const v1::PartitionPlacement& placement : directive.placement()) {
+    if (placement.replicas().empty()) continue;  // The job waits for servers.
+    segment_ = directive.segment().index();
+    OnPlacement(placement);
+  }
+  return is_restart;
+}
+
+bool ReplicaOracle::IsPast(const v1::PartitionReport& report) const {
+  const auto known = known_.find(report.partition());
+  if (known == known_.end() || known->second.beginners.empty()) return false;
+  if (report.replica() < *known->second.beginners.begin()) return true;
+  const v1::CheckpointReport& said = report.checkpoint();
+  return !known->second.has_begun || (said.id() == origin_ && !said.error().empty());
+}
+
+// What it begins as it once was, as far as that was seen.
+void ReplicaOracle::Begin(const std::string& server, const v1::PartitionReport& report,
+                          const ShardSet& applied, Known* known) {
+  const v1::CheckpointReport& said = report.checkpoint();
+  if (said.id() == origin_ && !said.error().empty()) return;
+  known->has_begun = true;
+  known->origin = known->committed = report.version();
+  known->fence.Acknowledge(applied);
+  bool is_known = false;
+  bool is_same = false;
+  for (const auto& states : known->past) {
+    const auto state = states.find(report.version());
+    if (state == states.end()) continue;
+    is_known = true;
+    is_same |= IsSameState(state->second.report, report);
+  }
+  if (is_known && !is_same) {
+    verdict_->Fail(absl::StrCat("partition ", report.partition(), " begins anew on ", server,
+                                " as what it never was: ", ShowState(report)));
+  }
+  for (const auto& [partition, other] : known_) {
+    if (!is_sync_origin_ || !other.has_begun || other.origin == known->origin) continue;
+    verdict_->Fail(absl::StrCat("in sync, partition ", report.partition(),
+                                " begins anew at version ", known->origin, ", partition ",
+                                partition, " at version ", other.origin));
+  }
+}
+
 void ReplicaOracle::OnPlacement(const v1::PartitionPlacement& placement) {
   v1::PartitionPlacement& newest = placements_[placement.partition()];
   if (placement.config() == newest.config() && newest.replicas_size() > 0) {
@@ -81,6 +167,8 @@ void ReplicaOracle::OnPlacement(const v1::PartitionPlacement& placement) {
 
 void ReplicaOracle::CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
                                 const std::string& why) {
+  const Known& known = known_[placement.partition()];
+  if (!known.has_begun || committed <= known.origin) return;
   for (const v1::PartitionReplica& replica : placement.replicas()) {
     if (!replica.in_sync() || !IsAlive(replica)) continue;
     const v1::PartitionReport* report = ReportOf(replica.server(), placement.partition());
@@ -131,13 +219,20 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
                              const ShardSet& applied) {
   Known& known = known_[report.partition()];
   v1::PartitionReport& before = reports_[{server, report.partition()}];
+  const bool is_beginner = known.beginners.count(report.replica()) > 0;
+  if (!known.has_begun && is_beginner) Begin(server, report, applied, &known);
+  if (IsPast(report)) {
+    before = report;
+    return;
+  }
   const bool is_same_copy = before.replica() == report.replica();
   if (is_same_copy && report.version() < before.version()) {
     verdict_->Fail(absl::StrCat("replica ", report.replica(), " of partition ", report.partition(),
                                 " on ", server, " went back from version ", before.version(),
                                 " to ", report.version()));
   }
-  if (!is_same_copy || report.version() != before.version()) CheckState(server, report, applied, &known);
+  if (!is_same_copy || report.version() != before.version())
+    CheckState(server, report, applied, &known);
   before = report;
   if (report.is_backup()) {
     if (report.version() <= known.committed) return;
@@ -155,7 +250,10 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
   for (const v1::BackupReport& backup : report.backups()) {
     const bool is_denounced =
         backup.state() == v1::BackupReport::LAGGING || backup.state() == v1::BackupReport::DIVERGED;
-    if (is_denounced) known.denounced[backup.replica()] = report.config();
+    if (!is_denounced) continue;
+    // A deposed primary says it too, under a config that is over.
+    uint64_t& newest = known.denounced[backup.replica()];
+    newest = std::max(newest, report.config());
   }
   if (report.version() <= known.committed) return;
   known.committed = report.version();

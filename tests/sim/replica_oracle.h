@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,8 +28,9 @@ class ReplicaOracle {
  public:
   explicit ReplicaOracle(Verdict* verdict) : verdict_(verdict) {}
 
-  // The coordinator says so, to whomever.
-  void OnPlacement(const v1::PartitionPlacement& placement);
+  // The coordinator says so, to whomever. True: the job begins anew, from a checkpoint; what copies
+  // that were placed before say counts no more.
+  bool OnTold(const v1::JobDirective& directive);
 
   // The process that was `incarnation` of `server` and all before it has died.
   void OnServerGone(const std::string& server, uint64_t incarnation);
@@ -41,8 +43,13 @@ class ReplicaOracle {
 
   // The primary on `server`, whose report is `report` after the event, has answered a call OK.
   // `shards` are acknowledged; `read`, if not null, is the version that was given.
-  void OnAnswer(const std::string& server, const v1::PartitionReport& report,
-                const uint64_t* read, const ShardSet& shards);
+  void OnAnswer(const std::string& server, const v1::PartitionReport& report, const uint64_t* read,
+                const ShardSet& shards);
+
+  // Of a copy that was placed before the job began anew, or that could not begin.
+  bool IsPast(const v1::PartitionReport& report) const;
+  // Whether its job has ever begun anew.
+  bool has_restarted() const { return has_restarted_; }
 
   // The newest word on each partition.
   const std::map<uint32_t, v1::PartitionPlacement>& placements() const { return placements_; }
@@ -75,7 +82,20 @@ class ReplicaOracle {
     std::map<uint64_t, uint64_t> denounced;
     // What workers were told.
     history::Fence<ShardSet> fence;
+
+    // Where the copies `beginners` began, from a checkpoint: once the first of them has said so.
+    std::set<uint64_t> beginners;
+    bool has_begun = true;
+    uint64_t origin = 0;
+    // What it was before, by version; by the times that it began.
+    std::vector<std::map<uint64_t, State>> past;
   };
+
+  void OnPlacement(const v1::PartitionPlacement& placement);
+  bool IsRestart(const v1::JobDirective& directive) const;
+  void Restart(const v1::PartitionPlacement& placement);
+  void Begin(const std::string& server, const v1::PartitionReport& report, const ShardSet& applied,
+             Known* known);
 
   // `primary` says that all up to its version is committed: whoever may be promoted must have it.
   void CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
@@ -89,6 +109,11 @@ class ReplicaOracle {
   std::map<std::pair<std::string, uint32_t>, v1::PartitionReport> reports_;
   std::map<std::string, uint64_t> gone_;
   uint64_t promotions_ = 0;
+  uint32_t segment_ = 0;  // In which the newest placement was told.
+  // The checkpoint that the job began from last.
+  bool has_restarted_ = false;
+  uint64_t origin_ = 0;
+  bool is_sync_origin_ = false;
 };
 
 }  // namespace paceline::sim

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/job/job_spec.h"
@@ -128,8 +127,6 @@ void DrawJob(Random* random, Scenario* scenario) {
   DrawModel(random, scenario->total_shards(), &spec);
   DrawOptimizer(random, scenario);
   if (scenario->replicas() > 1) StretchJob(random, scenario);
-  const absl::Status status = ResolveJobSpec(&spec);
-  PACELINE_CHECK(status.ok());
 }
 
 void DrawWorkers(Random* random, Scenario* scenario) {
@@ -145,11 +142,19 @@ void DrawWorkers(Random* random, Scenario* scenario) {
   }
 }
 
+std::string CheckpointSummary(const Scenario& scenario) {
+  if (!scenario.has_checkpoints()) return "";
+  const v1::CheckpointSpec& spec = scenario.spec.checkpoint();
+  const DiskPlan& disk = scenario.disk;
+  return absl::StrCat(
+      " checkpoints={", spec.ShortDebugString(), " asked for=", scenario.checkpoint_orders.size(),
+      " write=", absl::FormatDuration(disk.write_max), " fault=", static_cast<int>(disk.fault), "/",
+      disk.chance, " power losses=", scenario.power_losses.size(), "}");
+}
+
 }  // namespace
 
-uint64_t Scenario::shards_per_epoch() const {
-  return ShardsPerEpoch(spec, facts);
-}
+uint64_t Scenario::shards_per_epoch() const { return ShardsPerEpoch(spec, facts); }
 
 uint64_t Scenario::total_shards() const { return shards_per_epoch() * spec.train().epochs(); }
 
@@ -170,7 +175,7 @@ std::string Scenario::Summary() const {
   }
   return absl::StrCat(text, " faults=", faults.size(), "+", server_faults.size(),
                       reckless ? " (reckless)" : "", " orders=", orders.size(),
-                      " calm=", absl::FormatDuration(calm));
+                      CheckpointSummary(*this), " calm=", absl::FormatDuration(calm));
 }
 
 Scenario MakeScenario(uint64_t seed, Mode mode) {
@@ -181,6 +186,8 @@ Scenario MakeScenario(uint64_t seed, Mode mode) {
   DrawWorkers(&random, &scenario);
   DrawJob(&random, &scenario);
   DrawTrouble(&random, &scenario);
+  DrawCheckpoints(&scenario);
+  PACELINE_CHECK(ResolveJobSpec(&scenario.spec).ok());
   return scenario;
 }
 
@@ -201,6 +208,9 @@ Scenario Undisturbed(const Scenario& scenario) {
   quiet.faults.clear();
   quiet.server_faults.clear();
   quiet.orders.clear();
+  quiet.power_losses.clear();
+  quiet.checkpoint_orders.clear();
+  quiet.spec.clear_checkpoint();
   quiet.calm = absl::ZeroDuration();
   quiet.call_timeout = absl::Seconds(10);
   return quiet;

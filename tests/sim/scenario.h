@@ -59,6 +59,32 @@ struct AdminOrder {
   uint32_t min_in_sync = 0;
 };
 
+// All servers die at once, and what was not synced with them.
+struct PowerLoss {
+  absl::Duration when;
+  absl::Duration duration;
+  bool coordinator = false;
+  bool workers = false;
+};
+
+// The folder that checkpoints lie in.
+struct DiskPlan {
+  enum class Fault {
+    kNone,
+    kNoSpace,
+    kFailedSync,
+    kTornWrite,  // It says that all is well.
+    kRot,        // What is read has changed.
+  };
+  // Of one part or manifest, and of a restore.
+  absl::Duration write_max;
+  Fault fault = Fault::kNone;
+  double chance = 0;  // Of the fault, at each operation.
+
+  // Whether it holds what it says that it holds.
+  bool is_honest() const { return fault != Fault::kTornWrite && fault != Fault::kRot; }
+};
+
 // What a run is about.
 enum class Mode {
   kLiveness,  // Faults end, and then everything must.
@@ -91,6 +117,10 @@ struct Scenario {
   std::vector<FaultEvent> server_faults;
   bool reckless = false;
   std::vector<AdminOrder> orders;
+  std::vector<PowerLoss> power_losses;
+  // When people ask for a checkpoint.
+  std::vector<absl::Duration> checkpoint_orders;
+  DiskPlan disk;
   // PartitionHost::Options.
   uint64_t digest_interval = 256;
   uint64_t log_entries = 8;
@@ -104,6 +134,9 @@ struct Scenario {
   // Every mean is exact in float32, and so is every sum.
   bool is_exact = true;
 
+  // Whether all copies of a partition may be lost.
+  bool may_lose_all() const { return reckless || !power_losses.empty(); }
+  bool has_checkpoints() const { return spec.has_checkpoint(); }
   // Copies of each partition that the job begins with.
   uint32_t replicas() const { return spec.fleet().replicas(); }
   // Data shards of the whole job.

@@ -9,11 +9,13 @@
 namespace paceline::sim {
 
 void SimCoordinator::Start() {
+  if (node_.up()) return;
   node_.Start();
   CoordinatorOptions options;
   options.release = kRelease;
   options.on_event = [this](const v1::Event& event) {
     queue_->Trace("c: ", event.kind(), " ", event.subject(), ": ", event.message());
+    if (event.kind() == "checkpoint-written") oracle_->OnCheckpointWritten();
   };
   auto core = Coordinator::Create(options, &store_, node_.clock());
   if (!core.ok()) {
@@ -25,6 +27,7 @@ void SimCoordinator::Start() {
 }
 
 void SimCoordinator::Kill() {
+  if (!node_.up()) return;
   node_.Kill();
   network_->OnKilled(&node_);
   core_.reset();
@@ -66,9 +69,7 @@ void SimCoordinator::Settle() {
 // The oracle hears what everybody does about placements.
 void SimCoordinator::Show(const Reply& reply) {
   const auto show = [this](const auto& directives) {
-    for (const v1::JobDirective& directive : directives.jobs()) {
-      oracle_->OnPlacements(directive.placement());
-    }
+    for (const v1::JobDirective& directive : directives.jobs()) oracle_->OnTold(directive);
   };
   if (const auto* server = std::get_if<v1::ServerSyncReply>(&reply.message)) show(*server);
   if (const auto* worker = std::get_if<v1::WorkerSyncReply>(&reply.message)) show(*worker);

@@ -4,8 +4,10 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/version.h"
+#include "server/partition/partition_spec.h"
 
 namespace paceline::sim {
 namespace {
@@ -17,6 +19,10 @@ constexpr absl::Duration kRetryMin = absl::Milliseconds(50);
 constexpr absl::Duration kRetryMax = absl::Milliseconds(250);
 constexpr absl::Duration kFollowMax = absl::Milliseconds(300);
 constexpr absl::Duration kLeavePatience = absl::Seconds(1);
+// As server/checkpoint_writer.cc.
+constexpr absl::Duration kTidyRetry = absl::Milliseconds(200);
+// Of the disk, in which a process may die: a small part or a manifest.
+constexpr uint64_t kOperationsOfWork = 40;
 
 // The gradients of a push as its frame brings them.
 std::shared_ptr<Block> Payload(const ParameterCall& call) {
@@ -44,28 +50,36 @@ std::shared_ptr<Block> Payload(const ReplicaCall& call) {
 
 }  // namespace
 
-SimServer::SimServer(const std::string& id, const Scenario* scenario, EventQueue* queue,
-                     Network* network, Oracle* oracle, SimCoordinator* coordinator,
-                     const SimServers* servers)
+SimServer::SimServer(const std::string& id, const Shared& shared)
     : id_(id),
-      scenario_(scenario),
-      queue_(queue),
-      network_(network),
-      oracle_(oracle),
-      coordinator_(coordinator),
-      servers_(servers),
-      random_(scenario->seed, absl::StrCat("server/", id)),
-      node_(id, queue) {}
+      scenario_(shared.scenario),
+      queue_(shared.queue),
+      network_(shared.network),
+      oracle_(shared.oracle),
+      coordinator_(shared.coordinator),
+      servers_(shared.servers),
+      folder_(shared.folder),
+      checkpoints_(shared.checkpoints),
+      random_(shared.scenario->seed, absl::StrCat("server/", id)),
+      node_(id, shared.queue) {}
 
 void SimServer::Start() {
   if (node_.up()) return;
   node_.Start();
+  StartFiles();
   PartitionHost::Options options;
   options.replication.log.entries_max = scenario_->log_entries;
   options.digest_interval = scenario_->digest_interval;
   options.complain = [this](absl::string_view what) {
     queue_->Trace(id_, " complains: ", what);
+    const bool is_unreadable = absl::StrContains(what, "cannot be restored");
+    if (is_unreadable && !scenario_->disk.is_honest()) return;
     oracle_->Fail(absl::StrCat(id_, " cannot follow a directive: ", what));
+  };
+  options.checkpoint = [this](CheckpointWork work) { Write(std::move(work)); };
+  options.restore = [this](const v1::RestoreOrigin& origin, const JobLayout& layout,
+                           uint32_t partition) {
+    return files_->Restore(origin, layout, partition);
   };
   host_ = std::make_unique<PartitionHost>(
       options, [this](Answer answer) { Deliver(std::move(answer)); },
@@ -85,6 +99,14 @@ void SimServer::Kill() {
   if (!node_.up()) return;
   node_.Kill();
   network_->OnKilled(&node_);
+  if (!works_.empty()) {
+    // In its middle.
+    disk_->DieAfter(random_.Below(kOperationsOfWork));
+    files_->Do(works_.front());
+    works_.clear();
+  }
+  files_.reset();
+  disk_.reset();
   host_.reset();
   calls_.clear();
   sync_call_ = 0;
@@ -102,6 +124,51 @@ void SimServer::Leave() {
   }
   // The goodbye is on its way; the process is gone.
   Kill();
+}
+
+// ---- Checkpoints ----
+
+void SimServer::StartFiles() {
+  disk_ = std::make_unique<Disk>(folder_, scenario_->disk, scenario_->seed,
+                                 absl::StrCat(id_, "/", node_.life()));
+  if (is_calm_) disk_->Calm();
+  CheckpointFiles::Options options;
+  options.files = disk_.get();
+  options.now = [this] { return node_.clock(); };
+  files_ = std::make_unique<CheckpointFiles>(options);
+  is_tidying_ = false;
+}
+
+void SimServer::CalmDisk() {
+  is_calm_ = true;
+  if (disk_ != nullptr) disk_->Calm();
+}
+
+void SimServer::Write(CheckpointWork work) {
+  works_.push_back(std::move(work));
+  if (works_.size() == 1) BeginWork();
+}
+
+void SimServer::BeginWork() {
+  node_.After(random_.Between(absl::ZeroDuration(), scenario_->disk.write_max),
+              [this] { FinishWork(); });
+}
+
+void SimServer::FinishWork() {
+  const CheckpointWork work = std::move(works_.front());
+  works_.pop_front();
+  if (!works_.empty()) BeginWork();
+  const v1::CheckpointReport report = files_->Do(work);
+  queue_->Trace(id_, " checkpoint ", work.job, "/", work.partition, " ", report.ShortDebugString());
+  if (report.committed()) checkpoints_->OnCommitted(work.job, report.id());
+  host_->OnCheckpointDone(node_.clock(), work.job, work.partition, report);
+  AfterEvent();
+  if (!is_tidying_) Tidy();
+}
+
+void SimServer::Tidy() {
+  is_tidying_ = !files_->Tidy();
+  if (is_tidying_) node_.After(kTidyRetry, [this] { Tidy(); });
 }
 
 // ---- The data plane ----
@@ -288,9 +355,12 @@ void SimServer::Receive(const v1::ServerSyncReply& reply) {
   const bool is_following = directives_.has_value();
   directives_ = reply;
   if (is_following) return;
-  const absl::Duration delay = random_.Chance(0.7)
-                                   ? absl::ZeroDuration()
-                                   : random_.Between(absl::ZeroDuration(), kFollowMax);
+  absl::Duration delay = random_.Chance(0.7) ? absl::ZeroDuration()
+                                             : random_.Between(absl::ZeroDuration(), kFollowMax);
+  const bool may_read =
+      std::any_of(reply.jobs().begin(), reply.jobs().end(),
+                  [](const v1::JobDirective& directive) { return directive.has_restore(); });
+  if (may_read) delay += random_.Between(absl::ZeroDuration(), scenario_->disk.write_max);
   if (delay == absl::ZeroDuration()) return Follow();
   node_.After(delay, [this] {
     Follow();
@@ -308,6 +378,7 @@ void SimServer::Follow() {
     }
   }
   oracle_->OnDirectives(id_, reply);
+  files_->Follow(reply);
   host_->OnDirectives(node_.clock(), reply);
   oracle_->AfterEvent(id_, Report());
   Arm();

@@ -1,12 +1,13 @@
-// A server process: the real partitions behind the conversation of server/sync_loop, the calls of
-// server/service/parameter_service and those between servers. The oracle sees all that goes in and
-// out.
+// A server process: the real partitions and checkpoint files behind the conversation of
+// server/sync_loop, the calls of server/service/parameter_service and those between servers, and
+// the queue of server/checkpoint_writer. The oracle sees all that goes in and out.
 //
 // Threads  One thread at a time.
 #ifndef PACELINE_TESTS_SIM_SIM_SERVER_H_
 #define PACELINE_TESTS_SIM_SIM_SERVER_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +18,12 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "client/session.h"
+#include "server/checkpoint/memory_file_system.h"
+#include "server/checkpoint_files.h"
+#include "server/partition/checkpoint_work.h"
 #include "server/partition/partition_host.h"
+#include "tests/sim/checkpoint_oracle.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -32,9 +38,18 @@ using SimServers = std::map<std::string, SimServer*>;  // By address.
 
 class SimServer {
  public:
-  // All pointers outlive the object.
-  SimServer(const std::string& id, const Scenario* scenario, EventQueue* queue, Network* network,
-            Oracle* oracle, SimCoordinator* coordinator, const SimServers* servers);
+  // What a fleet's servers have in common; all outlive the object.
+  struct Shared {
+    const Scenario* scenario = nullptr;
+    EventQueue* queue = nullptr;
+    Network* network = nullptr;
+    Oracle* oracle = nullptr;
+    SimCoordinator* coordinator = nullptr;
+    const SimServers* servers = nullptr;
+    MemoryFileSystem* folder = nullptr;
+    CheckpointOracle* checkpoints = nullptr;
+  };
+  SimServer(const std::string& id, const Shared& shared);
 
   Node* node() { return &node_; }
   const Node* node() const { return &node_; }
@@ -47,6 +62,8 @@ class SimServer {
   void Kill();
   // Says goodbye and ends.
   void Leave();
+  // From here on its disk is as it should be.
+  void CalmDisk();
 
   // As the network brings it.
   void Handle(std::shared_ptr<Network::Incoming> incoming, const ParameterCall& call);
@@ -62,6 +79,13 @@ class SimServer {
   void SendReplica(ReplicaCall call);
   void AfterEvent();
   void Arm();
+
+  // server/checkpoint_writer: one work after the other, each takes its time.
+  void StartFiles();
+  void Write(CheckpointWork work);
+  void BeginWork();
+  void FinishWork();
+  void Tidy();
   v1::ServerSyncRequest MakeRequest() const;
   // server/sync_loop.
   void Sync();
@@ -77,8 +101,15 @@ class SimServer {
   Oracle* const oracle_;
   SimCoordinator* const coordinator_;
   const SimServers* const servers_;
+  MemoryFileSystem* const folder_;
+  CheckpointOracle* const checkpoints_;
+  bool is_calm_ = false;
   Random random_;
   Node node_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<CheckpointFiles> files_;
+  std::deque<CheckpointWork> works_;
+  bool is_tidying_ = false;  // Tried again soon.
   std::unique_ptr<PartitionHost> host_;
   std::map<uint64_t, std::shared_ptr<Network::Incoming>> calls_;
   absl::Time armed_ = absl::InfiniteFuture();

@@ -15,6 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proto/control.pb.h"
+#include "server/checkpoint/memory_file_system.h"
+#include "tests/sim/checkpoint_oracle.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/fake_trainer.h"
 #include "tests/sim/network.h"
@@ -33,6 +35,8 @@ struct World {
   Oracle* oracle = nullptr;
   SimCoordinator* coordinator = nullptr;
   std::map<std::string, SimServer*> servers;  // By address.
+  MemoryFileSystem* folder = nullptr;         // Of all checkpoints.
+  CheckpointOracle* checkpoints = nullptr;
 };
 
 class SimWorker {

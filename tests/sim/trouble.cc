@@ -212,6 +212,33 @@ void DrawOrders(Random* random, Scenario* scenario) {
   }
 }
 
+// ---- Checkpoints ----
+
+DiskPlan DrawDisk(Random* random) {
+  using Fault = DiskPlan::Fault;
+  DiskPlan disk;
+  disk.write_max = random->Chance(0.5) ? random->Ms(0, 5) : random->Ms(20, 1500);
+  const uint64_t kind = random->Below(10);
+  disk.fault = kind < 5    ? Fault::kNone
+               : kind == 5 ? Fault::kNoSpace
+               : kind == 6 ? Fault::kFailedSync
+               : kind == 7 ? Fault::kTornWrite
+                           : Fault::kRot;
+  if (disk.fault != Fault::kNone) disk.chance = random->Chance(0.5) ? 0.003 : 0.05;
+  return disk;
+}
+
+void DrawPowerLosses(Random* random, Scenario* scenario) {
+  for (uint64_t count = random->Between(1, 2); count > 0; --count) {
+    PowerLoss loss;
+    loss.when = random->Between(scenario->calm / 4, scenario->calm);
+    loss.duration = random->Ms(0, 3000);
+    loss.coordinator = random->Chance(0.5);
+    loss.workers = random->Chance(0.5);
+    scenario->power_losses.push_back(loss);
+  }
+}
+
 }  // namespace
 
 void DrawTrouble(Random* random, Scenario* scenario) {
@@ -229,6 +256,27 @@ void DrawTrouble(Random* random, Scenario* scenario) {
     scenario->faults.push_back(DrawWorkerFault(random, *scenario));
   }
   if (random->Chance(0.4)) DrawOrders(random, scenario);
+}
+
+// With choices of its own: what else a seed stands for does not depend on it.
+void DrawCheckpoints(Scenario* scenario) {
+  Random random(scenario->seed, "checkpoints");
+  if (!random.Chance(0.5)) return;
+  const v1::TrainSpec& train = scenario->spec.train();
+  const uint64_t runs = scenario->total_shards() / train.shards_per_push();
+  v1::CheckpointSpec* spec = scenario->spec.mutable_checkpoint();
+  spec->set_path("/disk/checkpoints");
+  spec->set_every_rounds(random.Between(1, 1 + runs / 3));
+  spec->set_keep(static_cast<uint32_t>(random.Between(1, 3)));
+  scenario->disk = DrawDisk(&random);
+  for (uint64_t i = random.Below(3); i > 0; --i) {
+    scenario->checkpoint_orders.push_back(random.Ms(300, 8000));
+  }
+  if (scenario->calm < absl::Seconds(1)) return;
+  if (random.Chance(0.5)) DrawPowerLosses(&random, scenario);
+  if (scenario->reckless || !random.Chance(0.4)) return;
+  scenario->reckless = true;
+  if (scenario->server_faults.empty()) DrawServerFaults(&random, scenario);
 }
 
 }  // namespace paceline::sim

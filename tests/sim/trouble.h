@@ -13,6 +13,9 @@ namespace paceline::sim {
 // drawn.
 void DrawTrouble(Random* random, Scenario* scenario);
 
+// In some scenarios: checkpoints, the disk that they lie on, and that all copies are lost.
+void DrawCheckpoints(Scenario* scenario);
+
 }  // namespace paceline::sim
 
 #endif  // PACELINE_TESTS_SIM_TROUBLE_H_
