@@ -80,7 +80,8 @@ TEST_CASE("a coordinator that was stopped for longer than a lease expires nobody
 
   CHECK_FALSE(c.HasEvent("worker-expired"));
   CHECK_FALSE(c.HasEvent("server-expired"));
-  c.Advance(absl::Seconds(7));  // Silent for a lease since.
+  c.RegisterWorker("w2");
+  c.AdvanceHearing("w2", absl::Seconds(8));  // The others are silent for a lease since.
   CHECK(c.HasEvent("worker-expired"));
   CHECK(c.HasEvent("server-expired"));
 }
@@ -118,7 +119,8 @@ TEST_CASE("an id belongs to one process until its lease is over") {
   CHECK_FALSE(c.HasEvent("worker-replaced"));
   CHECK_FALSE(c.HasEvent("server-replaced"));
 
-  c.Advance(absl::Seconds(3));
+  c.RegisterWorker("w2");
+  c.AdvanceHearing("w2", absl::Seconds(3));
 
   CHECK(c.StatusOf(c.Sync(worker)).ok());
   CHECK(c.StatusOf(c.Sync(server)).ok());

@@ -188,12 +188,12 @@ TEST_CASE("a restarted coordinator goes on with the same members, versions and p
   CHECK(c.Get<v1::WorkerSyncReply>(c.RegisterWorker("w9")).worker().incarnation() == 3);
 }
 
-TEST_CASE("a restarted coordinator that hears nobody expires them after one lease") {
+TEST_CASE("a restarted coordinator that does not hear a server expires it after one lease") {
   TestCluster c;
   const std::string job = c.Running(LongSync(), 1);
   c.Restart();
 
-  c.Advance(absl::Seconds(2));
+  c.AdvanceHearing("w1", absl::Milliseconds(2200));
 
   CHECK(c.Describe(job).state() == v1::FAILED);
 }

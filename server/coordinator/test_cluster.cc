@@ -34,6 +34,13 @@ void TestCluster::Advance(absl::Duration duration) {
   Collect();
 }
 
+void TestCluster::AdvanceHearing(const std::string& worker, absl::Duration duration) {
+  for (const absl::Time end = now_ + duration; now_ < end;) {
+    Advance(absl::Milliseconds(200));
+    SyncWorker(worker);
+  }
+}
+
 void TestCluster::Collect() {
   for (Reply& reply : coordinator_->TakeReplies()) {
     const uint64_t call = reply.call;

@@ -24,6 +24,8 @@ class TestCluster {
   void Restart();
 
   void Advance(absl::Duration duration);  // Ticks on the way.
+  // The same, and one worker is heard all the time.
+  void AdvanceHearing(const std::string& worker, absl::Duration duration);
 
   // The reply to `call`, or null while it waits. The pointer stays good.
   const Reply* Find(uint64_t call);
