@@ -313,8 +313,10 @@ std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
       return absl::StrCat(
           "async(max_staleness ", consistency.async().max_staleness(), ", ",
           absl::AsciiStrToLower(v1::AsyncMode::OnStale_Name(consistency.async().on_stale())), ")");
-    default:
-      return "sync";
+    default: {
+      const v1::SyncMode& sync = consistency.sync();
+      return sync.has_speculate() && !sync.speculate() ? "sync(no help)" : "sync";
+    }
   }
 }
 

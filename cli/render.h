@@ -22,7 +22,7 @@ bool HasTrained(const v1::JobStatus& job);
 // Whether training measures an accuracy: where samples have classes.
 bool Classifies(const v1::JobStatus& job);
 
-// "sync", "ssp(3)", "async", "async(max_staleness 8, damp)".
+// "sync", "sync(no help)", "ssp(3)", "async", "async(max_staleness 8, damp)".
 std::string ConsistencyName(const v1::ConsistencySpec& consistency);
 
 // "1 worker", "2 workers".

@@ -369,6 +369,8 @@ TEST_CASE("a job has ended when it is finished, failed or cancelled") {
 TEST_CASE("consistency modes are named with their bounds") {
   v1::ConsistencySpec mode;
   CHECK(ConsistencyName(mode) == "sync");
+  mode.mutable_sync()->set_speculate(false);
+  CHECK(ConsistencyName(mode) == "sync(no help)");
   mode.mutable_ssp();
   CHECK(ConsistencyName(mode) == "ssp(0)");
   mode.mutable_async();

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "client/session_impl.h"
 #include "common/base/check.h"
 #include "common/base/random.h"
-#include "common/tensor/block_pool.h"
 
 namespace paceline {
 namespace {
@@ -19,113 +18,7 @@ bool HasEnded(v1::JobState state) {
   return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
 }
 
-// One request to one partition, repeated until it is answered.
-struct Attempt {
-  Method method = Method::kPull;
-  size_t batch = 0;  // kPush, kExchange: which of the operation's batches it carries.
-  bool answered = false;
-  uint64_t call = 0;       // The call under way, 0: none.
-  absl::Time wake;         // With a call: when it is taken for lost. Without: when to send.
-  bool refreshes = false;  // The next directive may send it earlier.
-  std::optional<Backoff> backoff;
-};
-
-// What the operation has heard from one partition.
-struct Part {
-  std::vector<Attempt> attempts;  // The first is the operation's own.
-  bool done = false;
-  bool reduced = false;  // Answered awaiting_norm, not yet settled.
-  bool has_norms = false;
-  std::vector<double> norms;
-  std::optional<uint64_t> exact_version;
-  uint64_t version = 0;
-};
-
-struct Operation {
-  bool pushes = false;  // Exchange or Push; else a Pull.
-  ExchangeArgs exchange;
-  PullArgs pull;
-  bool aligned = false;  // A consistent read knows its version.
-  std::vector<std::vector<GradientPiece>> batches;
-  std::vector<Part> parts;
-  size_t undone = 0;
-  double total_square_norm = 0;
-  std::shared_ptr<Block> parameters;
-  OperationResult result;
-
-  bool wants_parameters() const { return !pushes || exchange.want_parameters; }
-
-  // The version a round starts from, if the operation waits for one round's end.
-  std::optional<uint64_t> round() const {
-    if (pushes) return exchange.clock;
-    if (pull.exact_version.has_value() && *pull.exact_version > 0) return *pull.exact_version - 1;
-    return std::nullopt;
-  }
-};
-
 }  // namespace
-
-class Session::Impl {
- public:
-  Impl(v1::WorkerIdentity worker, SessionOptions options)
-      : worker_(std::move(worker)), options_(options) {}
-
-  absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive);
-  void BeginExchange(absl::Time now, ExchangeArgs args);
-  void BeginPull(absl::Time now, PullArgs args);
-  void AddPieces(absl::Time now, uint64_t clock, std::vector<GradientPiece> pieces);
-  void Abandon();
-  void OnCallDone(absl::Time now, uint64_t id, CallResult result);
-  void OnTick(absl::Time now);
-  absl::Time NextTick() const;
-  std::vector<uint32_t> Unanswered() const;
-
-  Router router;
-  std::optional<OperationResult> result;
-  std::vector<ParameterCall> calls;
-  std::vector<uint64_t> cancels;
-  uint64_t bytes_pushed = 0;
-  uint64_t bytes_pulled = 0;
-
-  bool busy() const { return operation_ != nullptr || result.has_value(); }
-
- private:
-  struct Place {
-    uint32_t partition = 0;
-    size_t attempt = 0;
-  };
-
-  void Begin(absl::Time now, std::unique_ptr<Operation> operation, Method method);
-  void Add(absl::Time now, uint32_t partition, Method method, size_t batch);
-  void Send(absl::Time now, uint32_t partition, size_t index);
-  ParameterCall MakeCall(uint32_t partition, const Attempt& attempt) const;
-  void FillPush(uint32_t partition, const Attempt& attempt, ParameterCall* call) const;
-  v1::PartitionKey Key(uint32_t partition) const;
-  void Drop(Attempt* attempt);
-  void Close(Part* part);
-  void Resend(absl::Time now, uint32_t partition);
-
-  void OnFailure(absl::Time now, Place place, const absl::Status& status);
-  void OnAnswer(absl::Time now, Place place, CallResult answer);
-  void OnReduced(absl::Time now, uint32_t partition, const v1::ParametersHeader& header);
-  absl::Status CheckAnswer(uint32_t partition, Method method, const CallResult& answer) const;
-  void Accept(uint32_t partition, const CallResult& answer);
-  void SettleIfReduced(absl::Time now);
-  bool AlignVersions(absl::Time now);
-  void FinishIfDone(absl::Time now);
-  void Finish(absl::Status status);
-
-  const v1::WorkerIdentity worker_;
-  const SessionOptions options_;
-  BlockPool blocks_;
-  std::string job_;
-  uint32_t segment_ = 0;
-  v1::JobState state_ = v1::JOB_STATE_UNSPECIFIED;
-  std::unique_ptr<Operation> operation_;
-  absl::flat_hash_map<uint64_t, Place> open_;  // Calls under way.
-  uint64_t next_id_ = 1;
-  uint64_t jitters_ = 0;
-};
 
 absl::Status Session::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
   state_ = directive.state();
@@ -159,6 +52,7 @@ absl::Status Session::Impl::OnDirective(absl::Time now, const v1::JobDirective& 
 void Session::Impl::BeginExchange(absl::Time now, ExchangeArgs args) {
   PACELINE_CHECK(!args.pieces.empty());
   PACELINE_CHECK(args.base_versions.size() == router.size());
+  PACELINE_CHECK(args.want_parameters || !args.offers_help);
   for (const GradientPiece& piece : args.pieces) {
     PACELINE_CHECK(piece.gradient != nullptr && piece.gradient->elements() == router.elements());
   }
@@ -188,8 +82,13 @@ void Session::Impl::Begin(absl::Time now, std::unique_ptr<Operation> operation, 
   }
   if (operation_->wants_parameters()) operation_->parameters = blocks_.Take(router.elements());
   for (uint32_t p = 0; p < router.size(); ++p) {
-    operation_->parts[p].exact_version = operation_->pull.exact_version;
-    Add(now, p, method, 0);
+    Part& part = operation_->parts[p];
+    part.exact_version = operation_->pull.exact_version;
+    Attempt own;
+    own.method = method;
+    own.offers_help = operation_->exchange.offers_help || operation_->pull.offers_help;
+    part.attempts.push_back(std::move(own));
+    Send(now, p, 0);
   }
 }
 
@@ -201,15 +100,52 @@ void Session::Impl::AddPieces(absl::Time now, uint64_t clock, std::vector<Gradie
     if (part.done) continue;
     if (!part.reduced) {
       Add(now, p, Method::kPush, operation_->batches.size() - 1);
-      continue;
+    } else {
+      // A reduced round has all its leaves.
+      KeepSpare(operation_->batches.size() - 1, &part);
     }
-    // A reduced round has all its leaves, until another primary begins it anew.
-    Attempt spare;
-    spare.method = Method::kPush;
-    spare.batch = operation_->batches.size() - 1;
-    spare.answered = true;
-    part.attempts.push_back(std::move(spare));
   }
+}
+
+void Session::Impl::KeepSpare(size_t batch, Part* part) {
+  Attempt spare;
+  spare.method = Method::kPush;
+  spare.batch = batch;
+  spare.answered = true;
+  part->attempts.push_back(std::move(spare));
+}
+
+void Session::Impl::OfferHelp(absl::Time now) {
+  if (operation_ == nullptr || !operation_->round().has_value()) return;
+  if (!operation_->wants_parameters()) return;
+  operation_->missing.clear();
+  for (uint32_t p = 0; p < operation_->parts.size(); ++p) {
+    Part& part = operation_->parts[p];
+    if (part.done || part.reduced) continue;
+    // What is being pushed must arrive first.
+    Attempt& own = part.attempts[0];
+    if (own.offers_help || own.method != Method::kPull) continue;
+    Drop(&own);
+    AwaitRound(now, p, true);
+  }
+}
+
+// From here on the partition is asked only for the version that the round makes.
+void Session::Impl::AwaitRound(absl::Time now, uint32_t partition, bool offers_help) {
+  Part& part = operation_->parts[partition];
+  if (part.attempts[0].method != Method::kPull) KeepSpare(part.attempts[0].batch, &part);
+  Attempt own;
+  own.method = Method::kPull;
+  own.offers_help = offers_help;
+  part.attempts[0] = std::move(own);
+  part.exact_version = *operation_->round() + 1;
+  Send(now, partition, 0);
+}
+
+std::vector<uint64_t> Session::Impl::TakeMissing() {
+  if (operation_ == nullptr) return {};
+  const std::set<uint64_t> missing = std::exchange(operation_->missing, {});
+  return {missing.begin(), missing.end()};
 }
 
 void Session::Impl::Add(absl::Time now, uint32_t partition, Method method, size_t batch) {
@@ -256,6 +192,7 @@ ParameterCall Session::Impl::MakeCall(uint32_t partition, const Attempt& attempt
       *call.pull.mutable_worker() = worker_;
       if (part.exact_version.has_value()) call.pull.set_exact_version(*part.exact_version);
       call.pull.set_clock(operation_->pull.clock);
+      call.pull.set_offers_help(attempt.offers_help);
       break;
     case Method::kSettle:
       *call.settle.mutable_key() = Key(partition);
@@ -278,6 +215,7 @@ void Session::Impl::FillPush(uint32_t partition, const Attempt& attempt,
                                             : *operation_->round());
   push->set_square_norm(operation_->exchange.square_norm);
   push->set_dtype(v1::FLOAT32);
+  push->set_offers_help(attempt.offers_help);
   for (const GradientPiece& piece : operation_->batches[attempt.batch]) {
     *push->add_pieces() = piece.piece;
     call->piece_gradients.push_back(piece.gradient);
@@ -377,6 +315,11 @@ void Session::Impl::OnAnswer(absl::Time now, Place place, CallResult answer) {
   attempt.answered = true;
   if (answer.header.awaiting_norm() && operation_->round().has_value()) {
     OnReduced(now, place.partition, answer.header);
+    return;
+  }
+  if (attempt.offers_help && answer.header.missing_size() > 0) {
+    operation_->missing.insert(answer.header.missing().begin(), answer.header.missing().end());
+    AwaitRound(now, place.partition, false);
     return;
   }
   // A Push beside the operation's own call has done its part; the other call brings the answer.
@@ -563,6 +506,8 @@ void Session::BeginPull(absl::Time now, PullArgs args) { impl_->BeginPull(now, s
 void Session::AddPieces(absl::Time now, uint64_t clock, std::vector<GradientPiece> pieces) {
   impl_->AddPieces(now, clock, std::move(pieces));
 }
+void Session::OfferHelp(absl::Time now) { impl_->OfferHelp(now); }
+std::vector<uint64_t> Session::TakeMissing() { return impl_->TakeMissing(); }
 void Session::Abandon() { impl_->Abandon(); }
 void Session::OnCallDone(absl::Time now, uint64_t id, CallResult result) {
   impl_->OnCallDone(now, id, std::move(result));

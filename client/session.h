@@ -90,6 +90,8 @@ struct ExchangeArgs {
   double square_norm = 0;
   // Whether the new parameters are wanted: Exchange, or Push.
   bool want_parameters = true;
+  // sync, with want_parameters: as OfferHelp from the beginning.
+  bool offers_help = false;
 };
 
 struct PullArgs {
@@ -99,6 +101,8 @@ struct PullArgs {
   bool consistent = false;
   // ssp: the clock the reader is about to begin.
   uint64_t clock = 0;
+  // sync, with exact_version: as OfferHelp from the beginning.
+  bool offers_help = false;
 };
 
 // What an operation came to.
@@ -134,6 +138,14 @@ class Session {
   // sync: pushes more pieces of round `clock` while an Exchange of it, or a Pull of the version it
   // makes, is running; what they say of each partition is the same answer. Ignored otherwise.
   void AddPieces(absl::Time now, uint64_t clock, std::vector<GradientPiece> pieces);
+
+  // sync: while an Exchange that wants parameters, or a Pull of an exact version, is running: lets
+  // the partitions say what their round lacks if it is late (TakeMissing). An offer is used up by
+  // the first answer; what is missing so far is forgotten. Ignored otherwise.
+  void OfferHelp(absl::Time now);
+
+  // Data shards that partitions have asked for since the last offer or take, ascending.
+  std::vector<uint64_t> TakeMissing();
 
   // Ends the operation, if one runs, without a result; its calls are cancelled.
   void Abandon();

@@ -5,106 +5,12 @@
 #include <memory>
 #include <utility>
 
+#include "client/session_testing.h"
+
 namespace paceline {
 namespace {
 
-constexpr uint64_t kElements = 20000;  // Of each of two partitions.
-
-// Two bare parameters that lamb keeps whole.
-v1::JobDirective TwoPartitions() {
-  v1::JobDirective directive;
-  directive.set_job("j-1");
-  directive.set_state(v1::RUNNING);
-  v1::JobSpec* const spec = directive.mutable_spec();
-  spec->mutable_fleet()->set_servers(2);
-  spec->mutable_optimizer()->mutable_lamb();
-  for (const char* const name : {"a", "b"}) {
-    v1::ParameterSpec* const parameter = spec->mutable_model()->add_parameters();
-    parameter->set_name(name);
-    parameter->add_shape(kElements);
-  }
-  for (uint32_t p = 0; p < 2; ++p) {
-    v1::PartitionPlacement* const place = directive.add_placement();
-    place->set_partition(p);
-    place->set_term(1);
-    place->set_address(p == 0 ? "s0:1" : "s1:1");
-  }
-  return directive;
-}
-
-std::shared_ptr<Block> Filled(uint64_t elements, float value) {
-  auto block = std::make_shared<Block>(elements);
-  std::fill(block->floats().begin(), block->floats().end(), value);
-  return block;
-}
-
-CallResult Ok(uint64_t version, float value) {
-  CallResult result;
-  result.header.set_version(version);
-  result.parameters = Filled(kElements, value);
-  return result;
-}
-
-CallResult Error(absl::Status status) { return {std::move(status), {}, nullptr}; }
-
-CallResult AwaitingNorm(double norm) {
-  CallResult result;
-  result.header.set_awaiting_norm(true);
-  result.header.add_square_norms(norm);
-  return result;
-}
-
-struct Fixture {
-  absl::Time now = absl::UnixEpoch();
-  v1::JobDirective directive = TwoPartitions();
-  std::unique_ptr<Session> session;
-
-  Fixture() {
-    v1::WorkerIdentity worker;
-    worker.set_id("w0");
-    worker.set_incarnation(3);
-    session = std::make_unique<Session>(worker, SessionOptions());
-    REQUIRE(session->OnDirective(now, directive).ok());
-  }
-
-  static GradientPiece Piece(uint64_t first, uint32_t shards) {
-    GradientPiece piece;
-    piece.piece.set_first_shard(first);
-    piece.piece.set_shards(shards);
-    piece.gradient = Filled(2 * kElements, 1.0f);
-    return piece;
-  }
-
-  // An exchange at clock 7 that has been sent to both partitions.
-  std::vector<ParameterCall> Exchange() {
-    ExchangeArgs args;
-    args.clock = 7;
-    args.pieces = {Piece(28, 2)};
-    args.base_versions = {7, 7};
-    session->BeginExchange(now, std::move(args));
-    std::vector<ParameterCall> calls = session->TakeCalls();
-    REQUIRE(calls.size() == 2);
-    return calls;
-  }
-
-  std::vector<ParameterCall> Pull(PullArgs args) {
-    session->BeginPull(now, args);
-    std::vector<ParameterCall> calls = session->TakeCalls();
-    REQUIRE(calls.size() == 2);
-    return calls;
-  }
-
-  // What is sent when the time for it has come.
-  std::vector<ParameterCall> AfterTick() {
-    REQUIRE(session->TakeCalls().empty());
-    now = session->NextTick();
-    REQUIRE(now < absl::InfiniteFuture());
-    session->OnTick(now);
-    return session->TakeCalls();
-  }
-
-  absl::StatusCode ResultCode() { return session->TakeResult()->status.code(); }
-};
+using Fixture = SessionFixture;
 
 TEST_CASE("a read asks every partition and puts their parts together") {
   Fixture f;

@@ -217,6 +217,9 @@ absl::Status ResolveConsistency(bool is_bare, v1::ConsistencySpec* consistency) 
         "consistency is sync, but model.parameters has no data shards to make rounds of; wanted ssp "
         "or async");
   }
+  if (consistency->has_sync() && !consistency->sync().has_speculate()) {
+    consistency->mutable_sync()->set_speculate(true);
+  }
   if (!consistency->has_async()) return absl::OkStatus();
   v1::AsyncMode* async = consistency->mutable_async();
   if (async->has_max_staleness()) {

@@ -52,6 +52,7 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
   if (seen == Seen::kMixed) return Refuse(call, worker, MixedError(header), answers);
   if (seen != Seen::kNew) {
     state_->tally().Duplicate();
+    if (rules_.is_sync()) state_->tally().Repeated(CountShards(header));
     caller.is_duplicate = true;
     caller.must_acknowledge = !rules_.is_sync();
     caller.committed_index = seen == Seen::kAppended ? state_->last_index() : 0;
@@ -72,7 +73,7 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
 
   // Reduce. In sync there is something to apply when the round is complete and its norm is known.
   absl::optional<Update> update = rules_.is_sync()
-                                      ? TakeIntoRound(header, gradients, &caller)
+                                      ? TakeIntoRound(now, header, gradients, &caller)
                                       : TakeAlone(header, std::move(gradients), admission.damping);
   if (update.has_value() && rules_.is_sync() && clip_global_norm_.has_value()) {
     HoldForNorm(*std::move(update));
@@ -125,6 +126,7 @@ void PartitionPrimary::OnPull(absl::Time now, uint64_t call, const v1::PullReque
   caller.since = now;
   if (request.has_exact_version()) {
     caller.exact_version = request.exact_version();
+    caller.offers_help = request.offers_help();
   } else if (rules_.is_ssp()) {
     caller.read_clock = request.clock();
     if (request.clock() > 0 && !request.worker().id().empty()) {
@@ -140,8 +142,14 @@ void PartitionPrimary::OnPull(absl::Time now, uint64_t call, const v1::PullReque
 }
 
 void PartitionPrimary::OnLogProgress(absl::Time now, uint64_t index, Answers* answers) {
-  Publish(index);
+  Publish(now, index);
   ApplyHeld(now, answers);
+  Reply(now, answers);
+}
+
+void PartitionPrimary::OnTick(absl::Time now, Answers* answers) {
+  if (!late_.OnTick(now, round_ == nullptr ? 0 : round_->missing())) return;
+  has_progress_ = true;
   Reply(now, answers);
 }
 
@@ -205,6 +213,7 @@ PartitionPrimary::Parked PartitionPrimary::CallerOf(absl::Time now, uint64_t cal
   caller.want_parameters = want_parameters;
   if (rules_.is_sync()) {
     caller.exact_version = header.clock() + 1;
+    caller.offers_help = header.offers_help() && want_parameters;
   } else if (rules_.is_ssp() && want_parameters) {
     caller.read_clock = header.clock() + 1;
   }
@@ -256,7 +265,8 @@ absl::Status PartitionPrimary::CheckFinite(const v1::PushHeader& header,
 }
 
 absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
-    const v1::PushHeader& header, const std::shared_ptr<Block>& gradients, Parked* caller) {
+    absl::Time now, const v1::PushHeader& header, const std::shared_ptr<Block>& gradients,
+    Parked* caller) {
   const WorkPlan::Run run = *rules_.RoundAt(header.clock());
   // A round that waits for its norm or to be appended is complete, and the next one may have
   // another size.
@@ -265,6 +275,7 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
     round_ = std::make_unique<Reduction>(run.count, spec_.elements);
   }
   bool is_new = false;
+  const uint64_t missing = is_open ? round_->missing() : 0;
   for (int i = 0; is_open && i < header.pieces_size(); ++i) {
     const v1::Piece& piece = header.pieces(i);
     const absl::StatusOr<bool> added =
@@ -273,13 +284,19 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
     PACELINE_CHECK(added.ok());  // CheckPush has seen that it is a node.
     is_new = is_new || *added;
   }
+  const uint64_t added = missing - (is_open ? round_->missing() : 0);
+  state_->tally().Repeated(CountShards(header) - added);
   caller->is_duplicate = !is_new;
   if (!is_new) {
     state_->tally().Duplicate();
     return absl::nullopt;
   }
   ++round_pushes_;
-  if (!round_->is_complete()) return absl::nullopt;
+  if (!round_->is_complete()) {
+    if (2 * round_->missing() <= run.count) late_.HalfArrived(now);
+    return absl::nullopt;
+  }
+  late_.Close();
   Update update;
   update.kind = LogEntry::Kind::kRound;
   update.clock = header.clock();
@@ -366,7 +383,7 @@ void PartitionPrimary::Apply(absl::Time now, Update update) {
   }
   LogEntry entry = EntryOf(std::move(update));
   state_->Append(entry);
-  Publish(log_->Append(now, std::move(entry)));
+  Publish(now, log_->Append(now, std::move(entry)));
 }
 
 void PartitionPrimary::ApplyHeld(absl::Time now, Answers* answers) {
@@ -381,8 +398,9 @@ void PartitionPrimary::ApplyHeld(absl::Time now, Answers* answers) {
   }
 }
 
-void PartitionPrimary::Publish(uint64_t committed) {
+void PartitionPrimary::Publish(absl::Time now, uint64_t committed) {
   if (!state_->Publish(committed)) return;
+  if (rules_.is_sync()) late_.Open(now);
   has_progress_ = true;
   news_ = news_ || IsMilestone();
 }

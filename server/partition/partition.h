@@ -33,6 +33,7 @@
 #include "server/partition/answer.h"
 #include "server/partition/dedupe.h"
 #include "server/partition/gate.h"
+#include "server/partition/late_round.h"
 #include "server/partition/partition_spec.h"
 #include "server/partition/reduction.h"
 #include "server/partition/replicated_state.h"
@@ -66,13 +67,18 @@ class PartitionPrimary {
   // Forgets a parked call. Unknown ones are ignored.
   void OnCancel(uint64_t call);
 
+  // Whoever offers help with a round that is late is told what it lacks. NextTick: when next that
+  // may be so.
+  void OnTick(absl::Time now, Answers* answers);
+  absl::Time NextTick() const { return late_.next(); }
+
   // The job's state, term, segment and roster are now these. Older ones are ignored.
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive, uint64_t term,
                            Answers* answers);
 
   // The log has committed all entries up to `committed`: tips become versions. Nobody is answered
   // yet.
-  void Publish(uint64_t committed);
+  void Publish(absl::Time now, uint64_t committed);
   // The log has committed all entries up to `index`, or a promise has come, or more copies are in
   // sync.
   void OnLogProgress(absl::Time now, uint64_t index, Answers* answers);
@@ -110,6 +116,8 @@ class PartitionPrimary {
     absl::optional<uint64_t> exact_version;
     // ssp: the roster's members have come far enough for this clock; 0: any.
     uint64_t read_clock = 0;
+    // With exact_version: it may be told what the round lacks that makes it.
+    bool offers_help = false;
     bool is_duplicate = false;
     // ssp, async, with is_duplicate: `clock` of this worker is over once committed_index is
     // reached.
@@ -161,7 +169,7 @@ class PartitionPrimary {
   Seen Classify(const v1::PushHeader& header) const;
   PushAdmission Admit(const v1::PushHeader& header);
   // The update that a round comes to, if this push completes it.
-  absl::optional<Update> TakeIntoRound(const v1::PushHeader& header,
+  absl::optional<Update> TakeIntoRound(absl::Time now, const v1::PushHeader& header,
                                        const std::shared_ptr<Block>& gradients, Parked* caller);
   Update TakeAlone(const v1::PushHeader& header, std::shared_ptr<Block> gradients, double damping);
   GradientSum SumOf(const v1::Piece& piece, std::shared_ptr<Block> gradients, size_t index) const;
@@ -180,8 +188,11 @@ class PartitionPrimary {
   // The round that makes the version it waits for is reduced and not settled.
   bool IsAwaitingNorm(const Parked& parked) const;
   bool MustWait(const Parked& parked, const absl::optional<SlowestMember>& slowest) const;
-  // For a call that need not wait.
+  // It offers help, and the round that it waits for is late and wants some.
+  bool MayHelp(const Parked& parked) const;
+  // For a call that need not wait, and for one that is to help.
   Answer AnswerTo(const Parked& parked) const;
+  Answer AnswerMissing(const Parked& parked) const;
   // The round that starts from that version is complete, and not yet in the log.
   bool IsReduced(uint64_t version) const;
   WaitReason WhyParked(absl::Time now, const Parked& parked) const;
@@ -216,6 +227,7 @@ class PartitionPrimary {
   // then until enough copies are in sync.
   std::unique_ptr<Reduction> round_;
   uint64_t round_pushes_ = 0;
+  LateRound late_;
   absl::optional<Update> awaiting_norm_;
   absl::optional<Update> ready_;
   // ssp, async.

@@ -130,11 +130,13 @@ void PartitionCopy::Progress(absl::Time now, Answers* answers) {
 void PartitionCopy::OnTick(absl::Time now, Answers* answers) {
   if (!is_primary() || !ended_.ok()) return;
   replicator_->OnTick(now);
+  primary_->OnTick(now, answers);
   Progress(now, answers);
 }
 
 absl::Time PartitionCopy::NextTick() const {
-  return is_primary() && ended_.ok() ? replicator_->NextTick() : absl::InfiniteFuture();
+  if (!is_primary() || !ended_.ok()) return absl::InfiniteFuture();
+  return std::min(replicator_->NextTick(), primary_->NextTick());
 }
 
 absl::Status PartitionCopy::OnDirective(absl::Time now, const v1::JobDirective& directive,
@@ -154,7 +156,7 @@ absl::Status PartitionCopy::OnDirective(absl::Time now, const v1::JobDirective& 
   } else {
     replicator_->Follow(now, placement, replica_, directive.spec().fleet().min_in_sync());
     // With fewer copies more may be committed; whoever is answered below is to see it.
-    primary_->Publish(replicator_->committed());
+    primary_->Publish(now, replicator_->committed());
   }
   config_ = placement.config();
   const absl::Status status = primary_->OnDirective(now, directive, placement.term(), answers);

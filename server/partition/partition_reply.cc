@@ -57,7 +57,12 @@ void PartitionPrimary::Reply(absl::Time now, Answers* answers) {
   absl::optional<SlowestMember> slowest;
   if (rules_.is_ssp()) slowest = FindSlowest(roster_, state_->dedupe());
   const auto is_answered = [&](const Parked& parked) {
-    if (MustWait(parked, slowest)) return false;
+    if (MustWait(parked, slowest)) {
+      if (!MayHelp(parked)) return false;
+      late_.Helped();
+      answers->push_back(AnswerMissing(parked));
+      return true;
+    }
     if (parked.read_clock > 0) state_->tally().ReadAt(ReadLead(parked.read_clock, slowest));
     answers->push_back(AnswerTo(parked));
     return true;
@@ -77,6 +82,26 @@ bool PartitionPrimary::MustWait(const Parked& parked,
   if (parked.committed_index > state_->committed_index()) return true;
   if (parked.exact_version > state_->version()) return !IsAwaitingNorm(parked);
   return !AdmitRead(parked.read_clock, rules_.staleness(), slowest);
+}
+
+bool PartitionPrimary::MayHelp(const Parked& parked) const {
+  return parked.offers_help && late_.wants_help() && round_ != nullptr &&
+         parked.committed_index <= state_->committed_index() &&
+         parked.exact_version == state_->tip_version() + 1;
+}
+
+Answer PartitionPrimary::AnswerMissing(const Parked& parked) const {
+  Answer answer;
+  answer.call = parked.call;
+  answer.header.set_version(state_->version());
+  answer.header.set_dtype(v1::FLOAT32);
+  const uint64_t first = rules_.RoundAt(state_->tip_version())->first_ordinal;
+  for (const LeafRun& leaves : round_->Missing()) {
+    for (uint64_t i = 0; i < leaves.count; ++i) {
+      answer.header.add_missing(first + leaves.first + i);
+    }
+  }
+  return answer;
 }
 
 Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
@@ -178,6 +203,7 @@ absl::Status PartitionPrimary::FollowSegment(const v1::Segment& segment, Answers
   // Nothing that was begun beyond the cut counts.
   round_.reset();
   round_pushes_ = 0;
+  late_.Close();
   awaiting_norm_.reset();
   ready_.reset();
   AnswerAllParked(

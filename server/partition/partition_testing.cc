@@ -191,11 +191,13 @@ uint64_t PartitionRig::Exchange(const v1::PushHeader& header, const std::vector<
   return DoPush(header, gradients, true);
 }
 
-uint64_t PartitionRig::Pull(absl::optional<uint64_t> exact_version, uint64_t clock) {
+uint64_t PartitionRig::Pull(absl::optional<uint64_t> exact_version, uint64_t clock,
+                            bool offers_help) {
   v1::PullRequest request;
   *request.mutable_key() = key();
   if (exact_version.has_value()) request.set_exact_version(*exact_version);
   request.set_clock(clock);
+  request.set_offers_help(offers_help);
   PartitionPrimary::Answers answers;
   partition_->OnPull(now_, next_call_, request, &answers);
   Take(std::move(answers));
@@ -219,6 +221,13 @@ absl::Status PartitionRig::Direct(uint64_t term) {
   const absl::Status status = partition_->OnDirective(now_, directive_, term, &answers);
   Take(std::move(answers));
   return status;
+}
+
+void PartitionRig::Tick(absl::Duration passed) {
+  now_ += passed;
+  PartitionPrimary::Answers answers;
+  partition_->OnTick(now_, &answers);
+  Take(std::move(answers));
 }
 
 void PartitionRig::CommitAll() {

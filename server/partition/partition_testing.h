@@ -67,10 +67,13 @@ class PartitionRig {
   // Each returns the call's number.
   uint64_t Push(const v1::PushHeader& header, const std::vector<float>& gradients);
   uint64_t Exchange(const v1::PushHeader& header, const std::vector<float>& gradients);
-  uint64_t Pull(absl::optional<uint64_t> exact_version = {}, uint64_t clock = 0);
+  uint64_t Pull(absl::optional<uint64_t> exact_version = {}, uint64_t clock = 0,
+                bool offers_help = false);
   uint64_t Settle(uint64_t clock, double total_square_norm);
   void Cancel(uint64_t call) { partition_->OnCancel(call); }
   absl::Status Direct(uint64_t term = 1);
+  // Later by so much.
+  void Tick(absl::Duration passed);
 
   // The log's held entries are committed.
   void CommitAll();

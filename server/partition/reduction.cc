@@ -40,7 +40,11 @@ absl::StatusOr<bool> Reduction::Add(TreeNode node, GradientSum piece) {
   }
   if (Covers(node)) return false;
   // Two nodes of one tree are disjoint or nested, so what starts inside lies inside.
-  present_.erase(present_.lower_bound(node.first), present_.lower_bound(node.first + node.count));
+  const auto end = present_.lower_bound(node.first + node.count);
+  for (auto it = present_.lower_bound(node.first); it != end; it = present_.erase(it)) {
+    arrived_ -= it->second.count;
+  }
+  arrived_ += node.count;
   Present joined{node.count, std::move(piece)};
   while (node.count < leaves_) {
     const TreeNode beside = Sibling(leaves_, node);
@@ -66,13 +70,14 @@ void Reduction::Join(GradientSum* left, const GradientSum& right) const {
 }
 
 bool Reduction::is_complete() const {
-  return present_.size() == 1 && present_.begin()->second.count == leaves_;
+  return arrived_ == leaves_;
 }
 
 GradientSum Reduction::Take() {
   PACELINE_CHECK(is_complete());
   GradientSum root = std::move(present_.begin()->second.sum);
   present_.clear();
+  arrived_ = 0;
   return root;
 }
 

@@ -49,10 +49,13 @@ class Reduction {
 
   bool is_complete() const;
 
+  // Leaves that are not here.
+  uint64_t missing() const { return leaves_ - arrived_; }
+
   // The root. Complete only; the reduction is empty afterwards.
   GradientSum Take();
 
-  // Leaves that are not here, as runs from left to right.
+  // Those, as runs from left to right.
   std::vector<LeafRun> Missing() const;
 
  private:
@@ -60,6 +63,7 @@ class Reduction {
 
   const uint64_t leaves_;
   const size_t elements_;
+  uint64_t arrived_ = 0;
   // By first leaf; disjoint, and no two of them siblings.
   struct Present {
     uint64_t count = 0;

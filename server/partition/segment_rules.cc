@@ -174,6 +174,12 @@ std::vector<ShardExtent> ShardsOf(const v1::PushHeader& header) {
   return shards;
 }
 
+uint64_t CountShards(const v1::PushHeader& header) {
+  uint64_t shards = 0;
+  for (const v1::Piece& piece : header.pieces()) shards += piece.shards();
+  return shards;
+}
+
 absl::optional<size_t> FirstNotFinite(absl::Span<const float> elements) {
   // An exponent of all ones means infinite or not a number. A constant stride lets the compiler
   // vectorise the search; only a stride with a find is looked at one by one.

@@ -63,6 +63,8 @@ class SegmentRules {
 
 // The data shards that a push carries; empty for bare parameters.
 std::vector<ShardExtent> ShardsOf(const v1::PushHeader& header);
+// How many they are.
+uint64_t CountShards(const v1::PushHeader& header);
 
 // The index of the first element that is infinite or not a number.
 absl::optional<size_t> FirstNotFinite(absl::Span<const float> elements);

@@ -82,6 +82,7 @@ void Tally::FillInEntries(v1::PartitionReport* report) const {
 
 void Tally::FillInLocal(v1::PartitionReport* report) const {
   report->set_pushes_duplicate(duplicate_);
+  report->set_shards_repeated(repeated_);
   report->set_pushes_refused_stale(refused_stale_);
   report->set_pushes_invalid(invalid_);
   report->set_last_invalid(last_invalid_);

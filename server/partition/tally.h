@@ -32,6 +32,7 @@ class Tally {
 
   // The rest is this copy's alone.
   void Duplicate() { ++duplicate_; }
+  void Repeated(uint64_t shards) { repeated_ += shards; }
   void RefusedStale() { ++refused_stale_; }
   // Returns whether it is the first.
   bool Invalid(absl::string_view worker, absl::string_view message);
@@ -53,6 +54,7 @@ class Tally {
   uint64_t staleness_max_ = 0;
   uint64_t pushes_ = 0;
   uint64_t duplicate_ = 0;
+  uint64_t repeated_ = 0;
   uint64_t refused_stale_ = 0;
   uint64_t damped_ = 0;
   uint64_t invalid_ = 0;

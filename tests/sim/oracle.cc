@@ -156,7 +156,8 @@ void Oracle::CheckAnswered(const Acknowledged& done) {
   const Call& call = done.call;
   const Copy& copy = copies_[{call.server, call.partition}];
   if (replicas_.IsPast(copy.report)) return;
-  if (!done.header.awaiting_norm()) {
+  // Neither a wait for a norm nor a call for help acknowledges anything.
+  if (!done.header.awaiting_norm() && done.header.missing().empty()) {
     if (!copy.applied.Contains(call.shards)) {
       Fail(absl::StrCat("partition ", call.partition, " on ", call.server,
                         " acknowledged data shards ", call.shards.Show(), " and has applied ",

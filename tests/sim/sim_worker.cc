@@ -92,6 +92,7 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
       calls_.erase(call);
     }
     for (ParameterCall& call : loop_.TakeCalls()) Send(std::move(call));
+    if (const auto id = loop_.TakeAbandoned()) Abandon(*id);
     if (auto request = loop_.TakeCompute()) Compute(*std::move(request));
     if (auto request = loop_.TakeEvaluate()) Evaluate(*std::move(request));
     if (auto call = loop_.TakeLease()) Lease(*call);
@@ -152,6 +153,18 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
       loop_.OnComputed(now(), request.id, trainer_.Compute(request));
       Perform();
     });
+    compute_end_ = numbers_free_;
+  }
+
+  // Ends with the data shard at hand. What was scheduled finds that nobody asks any more.
+  void Abandon(uint64_t id) {
+    const absl::Time end = std::min(
+        compute_end_, world_.queue->now() + worker_->plan_.compute * worker_->slowness_);
+    if (numbers_free_ == compute_end_) numbers_free_ = end;
+    node_->At(end, Mine([this, id] {
+                loop_.OnAbandoned(now(), id, 0);
+                Perform();
+              }));
   }
 
   void Evaluate(EvaluateRequest request) {
@@ -195,6 +208,7 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
   JobLoop loop_;
   std::map<uint64_t, uint64_t> calls_;  // The network's number by the session's.
   absl::Time numbers_free_ = absl::InfinitePast();
+  absl::Time compute_end_ = absl::InfinitePast();  // Of the newest ComputeRequest.
   absl::Time armed_ = absl::InfiniteFuture();
 };
 

@@ -122,6 +122,10 @@ class JobRunner::Impl {
   void Perform() {
     for (const uint64_t id : loop_.TakeCancels()) transport_.Cancel(id);
     for (ParameterCall& call : loop_.TakeCalls()) transport_.Start(std::move(call));
+    if (const auto id = loop_.TakeAbandoned(); id.has_value()) {
+      absl::MutexLock lock(&mutex_);
+      abandoned_ = *id;
+    }
     if (auto compute = loop_.TakeCompute(); compute.has_value()) {
       Schedule([this, request = *std::move(compute)] { Compute(request); });
     }
@@ -194,13 +198,30 @@ class JobRunner::Impl {
   }
 
   void Compute(const ComputeRequest& request) {
-    const absl::Time begin = SteadyNow();
+    absl::Time begin = SteadyNow();
     absl::StatusOr<std::vector<ComputedPiece>> pieces = trainer_error_;
-    if (trainer_ != nullptr) pieces = trainer_->Compute(request);
-    Dawdle(SteadyNow() - begin);
+    uint64_t samples = 0;
+    // A slow machine is slow at each data shard.
+    const auto go_on = [&] {
+      Dawdle(SteadyNow() - begin);
+      begin = SteadyNow();
+      return !IsAbandoned(request.id);
+    };
+    if (trainer_ != nullptr) pieces = trainer_->Compute(request, go_on, &samples);
+    if (!go_on() || absl::IsCancelled(pieces.status())) {
+      Post([id = request.id, samples](JobLoop* loop, absl::Time now) {
+        loop->OnAbandoned(now, id, samples);
+      });
+      return;
+    }
     Post([id = request.id, pieces](JobLoop* loop, absl::Time now) {
       loop->OnComputed(now, id, pieces);
     });
+  }
+
+  bool IsAbandoned(uint64_t compute) const {
+    absl::MutexLock lock(&mutex_);
+    return abandoned_ == compute;
   }
 
   void Evaluate(const EvaluateRequest& request) {
@@ -227,6 +248,7 @@ class JobRunner::Impl {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Event> events_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
+  uint64_t abandoned_ ABSL_GUARDED_BY(mutex_) = 0;  // The newest ComputeRequest that was.
   v1::WorkerJobReport report_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::DatasetFacts> facts_ ABSL_GUARDED_BY(mutex_);
   std::string error_ ABSL_GUARDED_BY(mutex_);

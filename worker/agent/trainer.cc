@@ -77,11 +77,17 @@ absl::Status Trainer::LeafGradient(uint64_t ordinal, absl::Span<float> gradient,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ComputedPiece>> Trainer::Compute(const ComputeRequest& request) {
+absl::StatusOr<std::vector<ComputedPiece>> Trainer::Compute(const ComputeRequest& request,
+                                                            const std::function<bool()>& go_on,
+                                                            uint64_t* samples) {
+  *samples = 0;
   RETURN_IF_ERROR(UseParameters(request.parameters));
-  const LeafFunction leaf = [this](uint64_t ordinal, absl::Span<float> gradient,
-                                   LeafTotals* totals) {
-    return LeafGradient(ordinal, gradient, totals);
+  const LeafFunction leaf = [&](uint64_t ordinal, absl::Span<float> gradient,
+                                LeafTotals* totals) -> absl::Status {
+    if (!go_on()) return absl::CancelledError("the round is over");
+    RETURN_IF_ERROR(LeafGradient(ordinal, gradient, totals));
+    *samples += totals->samples;
+    return absl::OkStatus();
   };
   std::vector<ComputedPiece> computed;
   for (const ComputePiece& piece : request.pieces) {

@@ -2,12 +2,14 @@
 //
 // Shapes   Parameters and gradients are the job's flat vector (common/job/parameters.h).
 // Errors   Create: what the data readers and the model say of the spec. Compute and Evaluate: what
-//          the model says; OutOfRange: a training loss that is not finite. (A gradient that is not
+//          the model says; Cancelled: `go_on` said no; OutOfRange: a training loss that is not finite. (A gradient that is not
 //          finite is an answer: the servers refuse it.)
 // Threads  One thread at a time.
 #ifndef PACELINE_WORKER_AGENT_TRAINER_H_
 #define PACELINE_WORKER_AGENT_TRAINER_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,7 +38,11 @@ class Trainer {
   // Of the data, with the signature of the kernels.
   const v1::DatasetFacts& facts() const { return facts_; }
 
-  absl::StatusOr<std::vector<ComputedPiece>> Compute(const ComputeRequest& request);
+  // Asks `go_on` before each data shard whether its sums are still of use. `samples` counts those
+  // gone through.
+  absl::StatusOr<std::vector<ComputedPiece>> Compute(const ComputeRequest& request,
+                                                     const std::function<bool()>& go_on,
+                                                     uint64_t* samples);
   absl::StatusOr<v1::Evaluation> Evaluate(const EvaluateRequest& request);
 
  private:

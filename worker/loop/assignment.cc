@@ -47,6 +47,11 @@ uint64_t Assignment::shards_per_epoch() const {
   return ShardsPerEpoch(directive_.spec(), directive_.facts());
 }
 
+bool Assignment::speculates() const {
+  return directive_.segment().consistency().sync().speculate() &&
+         directive_.spec().merge().rule() == v1::MergeSpec::SAMPLES && workers() > 1;
+}
+
 absl::StatusOr<WorkPlan> Assignment::Plan() const {
   const v1::JobSpec& spec = directive_.spec();
   const uint64_t samples = directive_.facts().train_samples();

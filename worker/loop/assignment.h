@@ -35,6 +35,10 @@ class Assignment {
   bool is_ssp() const { return directive_.segment().consistency().has_ssp(); }
   bool is_async() const { return directive_.segment().consistency().has_async(); }
 
+  // sync: whether workers that wait compute what a late round lacks as well. Gradients must not
+  // depend on who computes them.
+  bool speculates() const;
+
   // The segment's runs. InvalidArgument: the directive's spec, facts and segment do not make any.
   absl::StatusOr<WorkPlan> Plan() const;
 

@@ -34,6 +34,9 @@ v1::JobDirective FirstDirective(const FakeFleetOptions& options) {
   job.mutable_facts()->set_train_samples(options.shards_per_epoch);
   job.mutable_facts()->set_eval_samples(1);
   *job.mutable_segment()->mutable_consistency() = options.consistency;
+  if (options.consistency.has_sync()) {
+    job.mutable_segment()->mutable_consistency()->mutable_sync()->set_speculate(options.speculate);
+  }
   for (uint32_t p = 0; p < kPartitions; ++p) {
     v1::PartitionPlacement* const place = job.add_placement();
     place->set_partition(p);
@@ -177,6 +180,10 @@ void FakeFleet::Drain(const NodeRef& node) {
   JobLoop& loop = *node->loop;
   for (const ParameterCall& call : loop.TakeCalls()) Call(node, call);
   for (const uint64_t id : loop.TakeCancels()) node->open_calls.erase(id);
+  if (const auto id = loop.TakeAbandoned()) {
+    node->abandoned = *id;
+    ++abandoned_;
+  }
   if (const auto request = loop.TakeCompute()) Compute(node, *request);
   if (const auto request = loop.TakeEvaluate()) Evaluate(node, *request);
   if (const auto call = loop.TakeLease()) Lease(node, *call);
@@ -228,10 +235,16 @@ void FakeFleet::Compute(const NodeRef& node, const ComputeRequest& request) {
     computed.gradient = gradient;
     pieces.push_back(std::move(computed));
   }
-  At(2 * Delay(), [this, node, id = request.id, pieces = std::move(pieces)] {
+  const auto slow = options_.slowness.find(node->identity.id());
+  const double slowness = slow == options_.slowness.end() ? 1 : slow->second;
+  At(2 * slowness * Delay(), [this, node, id = request.id, pieces = std::move(pieces)] {
     --node->open_computes;
     if (!node->alive) return;
-    node->loop->OnComputed(now_, id, pieces);
+    if (node->abandoned == id) {
+      node->loop->OnAbandoned(now_, id, 1);
+    } else {
+      node->loop->OnComputed(now_, id, pieces);
+    }
     Drain(node);
   });
 }

@@ -35,6 +35,9 @@ struct FakeFleetOptions {
   bool clip_global_norm = false;
   uint32_t runs_per_clock = 1;
   float loss = 0;  // Share of messages lost.
+  bool speculate = true;
+  // Times as long as others that this worker takes to compute.
+  std::map<std::string, double> slowness;
 };
 
 class FakeFleet {
@@ -63,6 +66,10 @@ class FakeFleet {
   std::string Doing(const std::string& worker) const;
   v1::WorkerJobReport Report(const std::string& worker) const;
   uint64_t refused_stale() const { return refused_stale_; }
+  // Answers that asked for help, and computations that were abandoned.
+  int calls_for_help() const { return calls_for_help_; }
+  int abandoned() const { return abandoned_; }
+  absl::Duration passed() const { return now_ - absl::UnixEpoch(); }
 
  private:
   struct Node {
@@ -72,6 +79,7 @@ class FakeFleet {
     uint64_t newest_directive = 0;
     std::set<uint64_t> open_calls;
     int open_computes = 0;
+    uint64_t abandoned = 0;
     int open_leases = 0;
   };
 
@@ -88,6 +96,7 @@ class FakeFleet {
     uint64_t version = 0;
     std::vector<bool> leaves;
     bool reduced = false;
+    absl::Time late = absl::InfiniteFuture();
     std::map<std::string, uint64_t> next_clock;
     std::vector<Waiting> parked;
   };
@@ -118,6 +127,7 @@ class FakeFleet {
   void ApplyRound(PartitionState* partition);
   void AnswerParked();
   bool TryAnswer(const Waiting& waiting, const PartitionState& partition);
+  bool AskForHelp(const Waiting& waiting, const PartitionState& partition);
 
   void GrantRounds();
   void EndOrCut();
@@ -148,6 +158,8 @@ class FakeFleet {
   std::map<uint64_t, std::string> held_;
   std::set<uint64_t> orphans_;
   uint64_t refused_stale_ = 0;
+  int calls_for_help_ = 0;
+  int abandoned_ = 0;
 
   std::vector<std::unique_ptr<PartitionState>> partitions_;
   std::vector<std::vector<int>> applied_;

@@ -228,6 +228,10 @@ void FakeFleet::TakeRound(const Waiting& waiting, PartitionState* partition) {
     }
     const bool complete = std::all_of(partition->leaves.begin(), partition->leaves.end(),
                                       [](bool leaf) { return leaf; });
+    if (partition->late == absl::InfiniteFuture()) {
+      partition->late = now_ + absl::Milliseconds(30);
+      At(absl::Milliseconds(30), [this] { AnswerParked(); });
+    }
     if (complete && options_.clip_global_norm) partition->reduced = true;
     if (complete && !options_.clip_global_norm) ApplyRound(partition);
   }
@@ -238,6 +242,7 @@ void FakeFleet::ApplyRound(PartitionState* partition) {
   const WorkPlan::Run run = plan_.At(partition->version - job_.segment().first_version());
   for (uint64_t i = 0; i < run.count; ++i) ++applied_[partition->id][run.first_ordinal + i];
   partition->leaves.clear();
+  partition->late = absl::InfiniteFuture();
   partition->reduced = false;
   ++partition->version;
   GrantRounds();
@@ -308,7 +313,8 @@ bool FakeFleet::TryAnswer(const Waiting& waiting, const PartitionState& partitio
       (version == partition.version || (partition.reduced && version == partition.version + 1));
   if (norms) result.header.add_square_norms(partition.id + 1);
   if (version > partition.version) {
-    if (!partition.reduced || version != partition.version + 1) return false;
+    if (version != partition.version + 1) return false;
+    if (!partition.reduced) return AskForHelp(waiting, partition);
     result.header.set_awaiting_norm(true);
     Answer(waiting, std::move(result));
     return true;
@@ -330,6 +336,20 @@ bool FakeFleet::TryAnswer(const Waiting& waiting, const PartitionState& partitio
   if (call.method != Method::kPush) {
     result.parameters = Filled(call.elements, static_cast<float>(version));
   }
+  Answer(waiting, std::move(result));
+  return true;
+}
+
+// Of a round that is 30 ms old.
+bool FakeFleet::AskForHelp(const Waiting& waiting, const PartitionState& partition) {
+  if (!waiting.call.pull.offers_help() && !waiting.call.push.offers_help()) return false;
+  if (now_ < partition.late) return false;
+  const WorkPlan::Run run = plan_.At(partition.version - job_.segment().first_version());
+  CallResult result;
+  for (uint64_t i = 0; i < run.count; ++i) {
+    if (!partition.leaves[i]) result.header.add_missing(run.first_ordinal + i);
+  }
+  ++calls_for_help_;
   Answer(waiting, std::move(result));
   return true;
 }

@@ -41,6 +41,7 @@ void JobLoop::Impl::OnTick(absl::Time now) {
   times_.Count(now, TimeKind());
   session.OnTick(now);
   if (phase_ == Phase::kPausing && now >= resume_at_) BeginRead(now);
+  if (now >= WatchAt()) Watch(now);
   Follow(now);
 }
 
@@ -50,12 +51,23 @@ void JobLoop::Impl::OnComputed(absl::Time now, uint64_t id,
   if (!open_compute_.has_value() || open_compute_->id != id) return;
   const bool current = open_compute_->stage == stage_;
   open_compute_.reset();
+  if (pieces.ok()) {
+    for (const ComputedPiece& piece : *pieces) samples_ += piece.piece.samples();
+  }
   if (current && !pieces.ok()) {
     Break(pieces.status());
   } else if (current) {
     PACELINE_CHECK(!pieces->empty());
     Push(now, *std::move(pieces));
   }
+  Follow(now);
+}
+
+void JobLoop::Impl::OnAbandoned(absl::Time now, uint64_t id, uint64_t samples) {
+  times_.Count(now, TimeKind());
+  if (!open_compute_.has_value() || open_compute_->id != id) return;
+  open_compute_.reset();
+  samples_ += samples;
   Follow(now);
 }
 
@@ -94,10 +106,15 @@ void JobLoop::Impl::Follow(absl::Time now) {
     OnOperation(now, *std::move(result));
   }
   CoverRoster();
+  Help();
   if (wanted_compute_.has_value() && !open_compute_.has_value()) {
     compute = std::exchange(wanted_compute_, std::nullopt);
     compute->id = next_id_++;
     open_compute_ = {compute->id, stage_};
+  }
+  if (open_compute_.has_value() && open_compute_->stage != stage_ && !open_compute_->abandoned) {
+    open_compute_->abandoned = true;
+    abandoned = open_compute_->id;
   }
   if (leasing()) {
     if (std::optional<LeaseCall> call = leases_.Ask(now)) lease = call;
@@ -108,8 +125,9 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
   const bool exchanged = phase_ == Phase::kExchanging;
   switch (RemedyFor(result.status.code())) {
     case Remedy::kNone:
-      if (job_.target() == Target::kTrain) {
-        times_.Transferred(now - phase_began_, exchanged && !job_.is_async());
+      // Who was still computing has waited for nothing.
+      if (job_.target() == Target::kTrain && phase_ != Phase::kComputing) {
+        times_.Transferred(times_.waited() - waited_before_, exchanged && !job_.is_async());
       }
       pauses_.Reset();
       parameters_ = std::move(result.parameters);
@@ -134,7 +152,6 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
 }
 
 void JobLoop::Impl::OnExchanged(absl::Time now) {
-  samples_ += pushed_samples_;
   if (job_.is_sync()) {
     // Answers of different rounds: a partition was asked when it had gone on already.
     const bool consistent = std::all_of(versions_.begin(), versions_.end(),
@@ -161,6 +178,11 @@ WorkTimes::Kind JobLoop::Impl::TimeKind() const {
   switch (phase_) {
     case Phase::kComputing:
       return WorkTimes::Kind::kCompute;
+    case Phase::kExchanging:
+      // Leaves of others, as well.
+      return open_compute_.has_value() && open_compute_->stage == stage_
+                 ? WorkTimes::Kind::kCompute
+                 : WorkTimes::Kind::kWait;
     case Phase::kIdle:
     case Phase::kFinalEvaluation:
     case Phase::kBroken:
@@ -220,7 +242,12 @@ absl::Time JobLoop::Impl::NextTick() const {
   absl::Time next = session.NextTick();
   if (phase_ == Phase::kPausing) next = std::min(next, resume_at_);
   if (leasing()) next = std::min(next, leases_.NextAsk());
-  return next;
+  return std::min(next, WatchAt());
+}
+
+absl::Time JobLoop::Impl::WatchAt() const {
+  const bool watches = phase_ == Phase::kComputing && job_.speculates() && !session.busy();
+  return watches ? phase_began_ + watch_after_ : absl::InfiniteFuture();
 }
 
 // ---- The outside ----
@@ -239,6 +266,9 @@ void JobLoop::OnComputed(absl::Time now, uint64_t id,
                          absl::StatusOr<std::vector<ComputedPiece>> pieces) {
   impl_->OnComputed(now, id, std::move(pieces));
 }
+void JobLoop::OnAbandoned(absl::Time now, uint64_t id, uint64_t samples) {
+  impl_->OnAbandoned(now, id, samples);
+}
 void JobLoop::OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation) {
   impl_->OnEvaluated(now, id, std::move(evaluation));
 }
@@ -255,6 +285,9 @@ std::vector<ParameterCall> JobLoop::TakeCalls() { return impl_->session.TakeCall
 std::vector<uint64_t> JobLoop::TakeCancels() { return impl_->session.TakeCancels(); }
 std::optional<ComputeRequest> JobLoop::TakeCompute() {
   return std::exchange(impl_->compute, std::nullopt);
+}
+std::optional<uint64_t> JobLoop::TakeAbandoned() {
+  return std::exchange(impl_->abandoned, std::nullopt);
 }
 std::optional<EvaluateRequest> JobLoop::TakeEvaluate() { return impl_->evaluations.TakeRequest(); }
 std::optional<LeaseCall> JobLoop::TakeLease() { return std::exchange(impl_->lease, std::nullopt); }

@@ -5,9 +5,10 @@
 // timer for NextTick. The shell promises:
 //   - each ParameterCall that is not in TakeCancels is answered by one OnCallDone, at the latest
 //     when its timeout is over; an answer to one that was cancelled is ignored;
-//   - each ComputeRequest, EvaluateRequest and LeaseCall is answered by exactly one OnComputed,
-//     OnEvaluated or OnLease. At most one of each kind is open at a time; a ComputeRequest and an
-//     EvaluateRequest may be open together, and hold their own immutable parameters;
+//   - each ComputeRequest, EvaluateRequest and LeaseCall is answered by exactly one OnComputed (or
+//     OnAbandoned, if it was taken back in TakeAbandoned), OnEvaluated or OnLease. At most one of
+//     each kind is open at a time; a ComputeRequest and an EvaluateRequest may be open together, and
+//     hold their own immutable parameters;
 //   - every Report that the coordinator has taken is handed back to OnReported.
 //
 // Errors   What ends the work for good (data shards refused as INVALID_ARGUMENT, a failed
@@ -39,6 +40,9 @@ namespace paceline {
 struct JobLoopOptions {
   SessionOptions session;
   LeaseBookOptions leases;
+  // Who computes for a round for longer than this asks at the same time for the version that it
+  // makes, so as to hear if it is over.
+  absl::Duration watch_after = absl::Milliseconds(50);
 };
 
 // Effect: sum these pieces (SumPiece), each over consecutive data shards, on `parameters`.
@@ -60,6 +64,8 @@ class JobLoop {
   void OnDirective(absl::Time now, const v1::JobDirective& directive);
   void OnCallDone(absl::Time now, uint64_t id, CallResult result);
   void OnComputed(absl::Time now, uint64_t id, absl::StatusOr<std::vector<ComputedPiece>> pieces);
+  // It was ended early, after so many samples.
+  void OnAbandoned(absl::Time now, uint64_t id, uint64_t samples);
   void OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation);
   void OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply);
   void OnReported(const v1::WorkerJobReport& report);
@@ -72,6 +78,8 @@ class JobLoop {
   std::vector<ParameterCall> TakeCalls();
   std::vector<uint64_t> TakeCancels();
   std::optional<ComputeRequest> TakeCompute();
+  // The open ComputeRequest whose sums are of no use any more: the sooner it ends the better.
+  std::optional<uint64_t> TakeAbandoned();
   std::optional<EvaluateRequest> TakeEvaluate();
   std::optional<LeaseCall> TakeLease();
 

@@ -39,11 +39,13 @@ class JobLoop::Impl {
         leases_(options.leases, Backoff(Jitter(options, "lease"), options.session.backoff)),
         pauses_(Jitter(options, "pause"), options.session.backoff),
         stale_after_(options.leases.retry),
+        watch_after_(options.watch_after),
         job_(std::move(worker)) {}
 
   void OnDirective(absl::Time now, const v1::JobDirective& directive);
   void OnCallDone(absl::Time now, uint64_t id, CallResult result);
   void OnComputed(absl::Time now, uint64_t id, absl::StatusOr<std::vector<ComputedPiece>> pieces);
+  void OnAbandoned(absl::Time now, uint64_t id, uint64_t samples);
   void OnEvaluated(absl::Time now, uint64_t id, absl::StatusOr<v1::Evaluation> evaluation);
   void OnLease(absl::Time now, uint64_t id, absl::StatusOr<v1::LeaseReply> reply);
   void OnTick(absl::Time now);
@@ -55,6 +57,7 @@ class JobLoop::Impl {
   Session session;
   EvaluationBook evaluations;
   std::optional<ComputeRequest> compute;
+  std::optional<uint64_t> abandoned;
   std::optional<LeaseCall> lease;
 
  private:
@@ -65,7 +68,7 @@ class JobLoop::Impl {
     kGrant,            // sync: the next round may not begin yet: until a directive grants it.
     kLease,            // ssp, async: no run in hand: until a lease is answered.
     kEpochEvaluation,  // The former epoch is still being evaluated: until that ends.
-    kComputing,        // Until OnComputed.
+    kComputing,        // Until OnComputed; in sync until the round is over, if that is earlier.
     kExchanging,       // Until the Session's result.
     kFinalEvaluation,  // Until OnEvaluated.
     kBroken,           // error_ says why: until the directive is gone.
@@ -74,6 +77,7 @@ class JobLoop::Impl {
   struct OpenCompute {
     uint64_t id = 0;
     uint64_t stage = 0;
+    bool abandoned = false;
   };
 
   RandomStream Jitter(const JobLoopOptions& options, const char* purpose) const {
@@ -94,6 +98,8 @@ class JobLoop::Impl {
   void BeginRun(absl::Time now);
   void Continue(absl::Time now);
   void CoverRoster();
+  void Help();
+  void Watch(absl::Time now);
   void RequestCompute(std::vector<ComputePiece> pieces);
   uint64_t ClockOfPush() const;
   void Push(absl::Time now, std::vector<ComputedPiece> pieces);
@@ -105,12 +111,14 @@ class JobLoop::Impl {
   void OnOperation(absl::Time now, OperationResult result);
   void OnExchanged(absl::Time now);
   void Follow(absl::Time now);
+  absl::Time WatchAt() const;
   WorkTimes::Kind TimeKind() const;
 
   const v1::WorkerIdentity worker_;
   LeaseBook leases_;
   Backoff pauses_;
   const absl::Duration stale_after_;  // Parameters held without work for longer are read anew.
+  const absl::Duration watch_after_;
 
   Assignment job_;
   std::optional<WorkPlan> plan_;
@@ -119,6 +127,7 @@ class JobLoop::Impl {
   Phase phase_ = Phase::kIdle;
   uint64_t stage_ = 0;
   absl::Time phase_began_;
+  absl::Duration waited_before_;  // When the phase began.
   absl::Time resume_at_;
   absl::Status error_;
   BlockRef parameters_;
@@ -128,7 +137,6 @@ class JobLoop::Impl {
   uint64_t runs_in_clock_ = 0;          // ssp: pushes of it that are done.
   uint64_t read_clock_ = 0;             // ssp: the clock that parameters_ may be used at.
   std::optional<uint64_t> push_clock_;  // The front run's, once it has been pushed.
-  uint64_t pushed_samples_ = 0;         // In the exchange under way.
 
   // Requests to the shell.
   uint64_t next_id_ = 1;

@@ -9,6 +9,7 @@ namespace paceline {
 void JobLoop::Impl::Enter(Phase phase) {
   phase_ = phase;
   phase_began_ = times_.counted();
+  waited_before_ = times_.waited();
 }
 
 // Begins what the directive asks, whatever was going on.
@@ -112,7 +113,7 @@ void JobLoop::Impl::BeginRound(absl::Time now) {
   }
   PullArgs args;
   args.exact_version = version + 1;
-  pushed_samples_ = 0;
+  args.offers_help = job_.speculates();
   Enter(Phase::kExchanging);
   session.BeginPull(now, args);
 }
@@ -152,6 +153,23 @@ void JobLoop::Impl::CoverRoster() {
   if (!pieces.empty()) RequestCompute(std::move(pieces));
 }
 
+// sync: the round is late, and this worker waits for it.
+void JobLoop::Impl::Help() {
+  if (phase_ != Phase::kExchanging || !job_.speculates()) return;
+  // Its next offer tells what is missing then.
+  if (wanted_compute_.has_value() || open_compute_.has_value()) return;
+  std::vector<ComputePiece> pieces =
+      cover_.TakeHelp(session.TakeMissing(), job_.rank(), job_.workers());
+  if (!pieces.empty()) RequestCompute(std::move(pieces));
+}
+
+// sync: others may end the round before this worker has computed its part.
+void JobLoop::Impl::Watch(absl::Time now) {
+  PullArgs args;
+  args.exact_version = versions_[0] + 1;
+  session.BeginPull(now, args);
+}
+
 void JobLoop::Impl::RequestCompute(std::vector<ComputePiece> pieces) {
   ComputeRequest request;
   request.pieces = std::move(pieces);
@@ -172,14 +190,14 @@ uint64_t JobLoop::Impl::ClockOfPush() const {
 
 void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   std::vector<GradientPiece> pieces;
-  uint64_t samples = 0;
   for (ComputedPiece& piece : computed) {
-    samples += piece.piece.samples();
     pieces.push_back({std::move(piece.piece), std::move(piece.gradient)});
   }
-  if (phase_ == Phase::kExchanging) {
-    pushed_samples_ += samples;
+  // Beside an exchange of this round, or what watches for its end.
+  if (session.busy()) {
+    if (phase_ != Phase::kExchanging) Enter(Phase::kExchanging);
     session.AddPieces(now, versions_[0], std::move(pieces));
+    if (job_.speculates()) session.OfferHelp(now);
     return;
   }
   ExchangeArgs args;
@@ -187,12 +205,12 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   args.base_versions = versions_;
   if (job_.is_sync()) {
     args.clock = versions_[0];
+    args.offers_help = job_.speculates();
   } else {
     if (!push_clock_.has_value()) push_clock_ = ClockOfPush();
     args.clock = *push_clock_;
     args.square_norm = computed[0].square_norm;
   }
-  pushed_samples_ = samples;
   Enter(Phase::kExchanging);
   session.BeginExchange(now, std::move(args));
 }

@@ -224,6 +224,44 @@ TEST_CASE("the report counts samples, bytes and time") {
   CHECK(report.error().empty());
 }
 
+TEST_CASE("workers that wait compute what a slow one owes, and it goes on with the next round") {
+  for (const bool clip : {false, true}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      INFO("seed " << seed);
+      absl::Duration passed[2];
+      for (const bool speculate : {false, true}) {
+        FakeFleetOptions options = With(Sync(), seed);
+        options.speculate = speculate;
+        options.clip_global_norm = clip;
+        options.slowness["w2"] = 100;
+        FakeFleet fleet(options);
+        for (const char* worker : {"w0", "w1", "w2"}) fleet.Start(worker);
+        CheckFinishes(&fleet);
+        CHECK((fleet.calls_for_help() > 0) == speculate);
+        CHECK((fleet.abandoned() > 0) == speculate);
+        passed[speculate] = fleet.passed();
+      }
+      // The slow one needs about 300 ms for its part of a round.
+      CHECK(2 * passed[1] < passed[0]);
+    }
+  }
+}
+
+TEST_CASE("help, losses and deaths together still apply every data shard once") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    INFO("seed " << seed);
+    FakeFleetOptions options = With(Sync(), seed);
+    options.loss = 0.05f;
+    options.clip_global_norm = seed % 2 == 0;
+    options.slowness["w1"] = 50;
+    FakeFleet fleet(options);
+    for (const char* worker : {"w0", "w1", "w2"}) fleet.Start(worker);
+    fleet.RunUntil([&] { return fleet.version() >= 2; });
+    fleet.Kill(seed % 3 == 0 ? "w0" : "w1");
+    CheckFinishes(&fleet);
+  }
+}
+
 // ---- By hand: one loop, no fleet ----
 
 struct Hand {
@@ -389,6 +427,82 @@ TEST_CASE("a new roster while a round waits adds the leaves that were not sent")
   hand.loop->OnCallDone(hand.now, exchange[0].id, result);
   CHECK(hand.loop->TakeCancels() == std::vector<uint64_t>{push[0].id});
   CHECK(hand.loop->TakeCompute()->pieces[0].first_shard == 4);
+}
+
+// A second worker, so that there is somebody to help, and half of the four leaves to compute.
+std::optional<ComputeRequest> BeginHalf(Hand* hand) {
+  hand->job.mutable_roster()->add_members()->mutable_worker()->set_id("w1");
+  hand->job.mutable_segment()->mutable_consistency()->mutable_sync()->set_speculate(true);
+  hand->loop->OnDirective(hand->now, hand->job);
+  hand->Reply(0);
+  return hand->loop->TakeCompute();
+}
+
+TEST_CASE("who computes for long hears that the round is over, and goes on with the next") {
+  Hand hand(Sync());
+  const auto first = BeginHalf(&hand);
+  REQUIRE(first.has_value());
+  CHECK(hand.loop->NextTick() == hand.now + absl::Milliseconds(50));
+
+  hand.now += absl::Milliseconds(50);
+  hand.loop->OnTick(hand.now);
+  const std::vector<ParameterCall> watch = hand.loop->TakeCalls();
+  REQUIRE(watch.size() == 1);
+  CHECK(watch[0].pull.exact_version() == 1);
+  CHECK_FALSE(watch[0].pull.offers_help());
+  CallResult over;
+  over.header.set_version(1);
+  over.parameters = std::make_shared<Block>(4);
+  hand.loop->OnCallDone(hand.now, watch[0].id, over);
+
+  CHECK(hand.loop->TakeAbandoned() == first->id);
+  CHECK_FALSE(hand.loop->TakeCompute().has_value());
+  hand.loop->OnAbandoned(hand.now, first->id, 1);
+  const auto second = hand.loop->TakeCompute();
+  REQUIRE(second.has_value());
+  CHECK(second->pieces[0].first_shard == 4);
+  CHECK(hand.loop->Report(hand.now).samples() == 1);
+}
+
+TEST_CASE("what was computed while it watched is pushed beside, with an offer of help") {
+  Hand hand(Sync());
+  const auto request = BeginHalf(&hand);
+  hand.now += absl::Milliseconds(50);
+  hand.loop->OnTick(hand.now);
+  const std::vector<ParameterCall> watch = hand.loop->TakeCalls();
+
+  hand.loop->OnComputed(hand.now, request->id,
+                        std::vector<ComputedPiece>{Hand::Computed(request->pieces[0])});
+
+  const std::vector<ParameterCall> calls = hand.loop->TakeCalls();
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[0].method == Method::kPush);
+  CHECK(calls[1].pull.offers_help());
+  CHECK(hand.loop->TakeCancels() == std::vector<uint64_t>{watch[0].id});
+}
+
+TEST_CASE("nobody offers help alone, where speculation is off, or where workers have weights") {
+  const auto offers = [](auto change) {
+    Hand hand(Sync());
+    hand.job.mutable_roster()->add_members()->mutable_worker()->set_id("w1");
+    hand.job.mutable_segment()->mutable_consistency()->mutable_sync()->set_speculate(true);
+    change(&hand.job);
+    hand.loop->OnDirective(hand.now, hand.job);
+    hand.Reply(0);
+    const auto request = hand.loop->TakeCompute();
+    hand.loop->OnComputed(hand.now, request->id,
+                          std::vector<ComputedPiece>{Hand::Computed(request->pieces[0])});
+    return hand.loop->TakeCalls()[0].push.offers_help();
+  };
+  CHECK(offers([](v1::JobDirective*) {}));
+  CHECK_FALSE(offers([](v1::JobDirective* job) {
+    job->mutable_segment()->mutable_consistency()->mutable_sync()->set_speculate(false);
+  }));
+  CHECK_FALSE(offers([](v1::JobDirective* job) {
+    job->mutable_spec()->mutable_merge()->set_rule(v1::MergeSpec::WORKER);
+  }));
+  CHECK_FALSE(offers(
+      [](v1::JobDirective* job) { job->mutable_roster()->mutable_members()->RemoveLast(); }));
 }
 
 TEST_CASE("the final evaluation stays in the report until the job has ended") {

@@ -1,5 +1,7 @@
 #include "worker/loop/round_cover.h"
 
+#include <algorithm>
+
 namespace paceline {
 
 void RoundCover::Begin(WorkPlan::Run run) {
@@ -7,11 +9,9 @@ void RoundCover::Begin(WorkPlan::Run run) {
   taken_.assign(run.count, false);
 }
 
-std::vector<ComputePiece> RoundCover::TakeMissing(uint32_t rank, uint32_t workers) {
+std::vector<ComputePiece> RoundCover::Take(uint64_t first, uint64_t end) {
   std::vector<ComputePiece> pieces;
-  const LeafRun mine = LeavesOf(run_.count, rank, workers);
-  const uint64_t end = mine.first + mine.count;
-  for (uint64_t first = mine.first; first < end;) {
+  while (first < end) {
     uint64_t last = first;
     while (last < end && !taken_[last]) taken_[last++] = true;
     if (last > first) {
@@ -22,6 +22,31 @@ std::vector<ComputePiece> RoundCover::TakeMissing(uint32_t rank, uint32_t worker
     first = last + 1;
   }
   return pieces;
+}
+
+std::vector<ComputePiece> RoundCover::TakeMissing(uint32_t rank, uint32_t workers) {
+  const LeafRun mine = LeavesOf(run_.count, rank, workers);
+  return Take(mine.first, mine.first + mine.count);
+}
+
+std::vector<ComputePiece> RoundCover::TakeHelp(const std::vector<uint64_t>& missing, uint32_t rank,
+                                               uint32_t workers) {
+  std::vector<uint64_t> leaves;
+  for (const uint64_t shard : missing) {
+    if (shard < run_.first_ordinal || shard - run_.first_ordinal >= run_.count) continue;
+    const uint64_t leaf = shard - run_.first_ordinal;
+    if (!taken_[leaf]) leaves.push_back(leaf);
+  }
+  if (leaves.empty()) return {};
+  size_t at = leaves.size() * rank / workers;
+  size_t wanted = std::max<size_t>(1, leaves.size() / (2 * workers));
+  // What follows on in a row is added up to fewer pieces.
+  const uint64_t first = leaves[at];
+  uint64_t end = first;
+  while (at < leaves.size() && wanted > 0 && leaves[at] == end) {
+    ++at, ++end, --wanted;
+  }
+  return Take(first, end);
 }
 
 }  // namespace paceline

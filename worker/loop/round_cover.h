@@ -22,7 +22,16 @@ class RoundCover {
   // the largest subtrees, ascending. They are taken now.
   std::vector<ComputePiece> TakeMissing(uint32_t rank, uint32_t workers);
 
+  // The same out of the data shards `missing` (ascending), which are somebody else's and late: half
+  // of an equal share of those not taken before, so that shares shrink as the end comes near, from a
+  // place that depends on the rank, so that helpers begin apart. Nothing if all were taken.
+  std::vector<ComputePiece> TakeHelp(const std::vector<uint64_t>& missing, uint32_t rank,
+                                     uint32_t workers);
+
  private:
+  // Takes the leaves [first, end) but for those taken before.
+  std::vector<ComputePiece> Take(uint64_t first, uint64_t end);
+
   WorkPlan::Run run_;
   std::vector<bool> taken_;
 };

@@ -42,5 +42,38 @@ TEST_CASE("with more workers than leaves some have none") {
   CHECK(Take(&cover, 1, 4) == Extents{{0, 1}});
 }
 
+Extents Help(RoundCover* cover, const std::vector<uint64_t>& missing, uint32_t rank,
+             uint32_t workers) {
+  Extents extents;
+  for (const ComputePiece& piece : cover->TakeHelp(missing, rank, workers)) {
+    extents.push_back({piece.first_shard, piece.shards});
+  }
+  return extents;
+}
+
+TEST_CASE("helpers begin apart, with half of an equal share") {
+  RoundCover first;
+  RoundCover second;
+  first.Begin({100, 16});
+  second.Begin({100, 16});
+  const std::vector<uint64_t> missing = {104, 105, 106, 107, 108, 109, 110, 111};
+
+  // 8 missing, 2 workers: 8 / (2 * 2) = 2 data shards, from the first or from the fifth one on.
+  CHECK(Help(&first, missing, 0, 2) == Extents{{104, 2}});
+  CHECK(Help(&second, missing, 1, 2) == Extents{{108, 2}});
+  // Six are left to the second: 6 / 4 = 1, from the fourth on.
+  CHECK(Help(&second, missing, 1, 2) == Extents{{107, 1}});
+}
+
+TEST_CASE("a helper takes no data shard twice, none of its own, and none of another round") {
+  RoundCover cover;
+  cover.Begin({100, 4});
+  Take(&cover, 0, 2);  // 100, 101
+
+  CHECK(Help(&cover, {99, 100, 101, 103, 104}, 0, 2) == Extents{{103, 1}});
+  CHECK(Help(&cover, {101, 103}, 0, 2).empty());
+  CHECK(Help(&cover, {}, 0, 2).empty());
+}
+
 }  // namespace
 }  // namespace paceline

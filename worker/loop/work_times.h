@@ -20,6 +20,8 @@ class WorkTimes {
   // The time up to which all is counted.
   absl::Time counted() const { return counted_; }
 
+  absl::Duration waited() const { return wait_; }
+
   // `passed` of the waiting so far was an operation on the parameters. If others could hold it up,
   // what went beyond the quickest such operation stays waiting; else all of it was transfer.
   void Transferred(absl::Duration passed, bool held_up);
