@@ -194,7 +194,8 @@ bool MovePlace(const std::string& path, state::JobRecord* record) {
 
 bool HasWholeIn(const std::string& path, const state::JobRecord& record) {
   return std::any_of(record.checkpoints().begin(), record.checkpoints().end(), [&](const auto& c) {
-    return IsOwn(c) && Is(c, v1::CheckpointStatus::WHOLE) && c.status().path() == path;
+    const bool is_in_folder = IsOwn(c) || c.job() == record.job();
+    return is_in_folder && Is(c, v1::CheckpointStatus::WHOLE) && c.status().path() == path;
   });
 }
 

@@ -61,7 +61,8 @@ std::string PlaceFor(const std::string& path, const state::JobRecord& record);
 // False: it is so already.
 bool MovePlace(const std::string& path, state::JobRecord* record);
 
-// Whether one of the job's own in `path` is known to be whole.
+// Whether one is known to be whole in the folder of the job's name in `path`: its own, or what it
+// began from.
 bool HasWholeIn(const std::string& path, const state::JobRecord& record);
 
 // Checkpoints of the job in `path` that another of `jobs` begins from which has none of its own yet.

@@ -425,6 +425,23 @@ TEST_CASE("a checkpoint that a job began from is kept until that job has one of 
   CHECK(pinned().empty());
 }
 
+TEST_CASE("a job that began in the folder of its own name goes on there") {
+  TestCluster c;
+  v1::ConsistencySpec sync;
+  sync.mutable_sync();
+  v1::StartingPoint start = Start(sync, 16, 64);
+  start.mutable_origin()->set_job(GENERATE("toy-1", "old-7"));
+  const std::string job = RunningFrom(&c, TestCluster::CheckpointedSpec(), start);
+  REQUIRE(job == "toy-1");
+  c.ReportPrimary(job, 0, 17);
+  c.TakeCheckpoint(job);
+  c.SyncServer("s1");
+
+  CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().id() == 13);
+  CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().first() ==
+        (start.origin().job() == "old-7"));
+}
+
 TEST_CASE("the rate of a job that began from a checkpoint leaves out what that held") {
   TestCluster c;
   v1::ConsistencySpec sync;
