@@ -129,7 +129,7 @@ std::vector<double> Pauses(int signal, int repetitions) {
 }
 
 TEST_CASE("pause") {
-  const int repetitions = quick ? 3 : 25;
+  const int repetitions = quick ? 3 : 20;
   for (const auto& [signal, name] : {std::pair(SIGKILL, "kill"), std::pair(SIGSTOP, "stop")}) {
     const std::vector<double> pauses = Pauses(signal, repetitions);
     std::ofstream file(absl::StrCat(into, "/pauses-", name, ".dat"));
@@ -224,7 +224,7 @@ Outcome Train(const Training& training, int epochs) {
 
 TEST_CASE("training") {
   const int short_epochs = quick ? 2 : 8;
-  const int long_epochs = quick ? 8 : 24;
+  const int long_epochs = quick ? 8 : 20;
   double undisturbed = 0;
   for (const int replicas : {1, 2, 3}) {
     const std::string of = absl::StrCat("R=", replicas);

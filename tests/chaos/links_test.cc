@@ -16,7 +16,7 @@ namespace paceline::chaos {
 namespace {
 
 // Longer than a lease and a promise.
-constexpr absl::Duration kLong = absl::Seconds(5);
+constexpr absl::Duration kLong = absl::Seconds(4);
 
 uint64_t TermOfFirst(const Scene& scene, const Fleet& fleet) {
   return Number(fleet.Status(scene.job())["placement"][0]["term"]);
