@@ -7,6 +7,8 @@
 #ifndef PACELINE_COMMON_NET_LISTENER_H_
 #define PACELINE_COMMON_NET_LISTENER_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/base/descriptor.h"
