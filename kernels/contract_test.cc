@@ -3,95 +3,13 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <limits>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "common/base/random.h"
-#include "kernels/backend.h"
-#include "kernels/kernels.h"
+#include "kernels/contract_bench.h"
 
 namespace paceline::kernels {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// Makes the backends once; says which are left out, and why.
-std::vector<BackendChoice> AvailableBackends() {
-  static const std::vector<BackendChoice>* const kAvailable = [] {
-    auto* available = new std::vector<BackendChoice>{BackendChoice::kCpu};
-    const auto cuda = CreateKernels(BackendChoice::kCuda);
-    if (cuda.ok()) {
-      available->push_back(BackendChoice::kCuda);
-      std::printf("RUNNING %s (%s)\n", (*cuda)->description().c_str(),
-                  (*cuda)->signature().c_str());
-    } else {
-      std::printf("SKIPPED %s\n", cuda.status().ToString().c_str());
-    }
-    return available;
-  }();
-  return *kAvailable;
-}
-
-using Values = std::vector<float>;
-
-Values Random(uint64_t count, const std::string& purpose) {
-  const RandomStream stream(1, purpose);
-  Values values(count);
-  for (uint64_t i = 0; i < count; ++i) values[i] = 2 * stream.Uniform(i) - 1;
-  return values;
-}
-
-// One backend and the buffers of one test.
-class Bench {
- public:
-  explicit Bench(BackendChoice choice) : kernels_(*CreateKernels(choice)) {}
-
-  Kernels* operator->() { return kernels_.get(); }
-
-  Array Room(uint64_t elements) {
-    buffers_.push_back(*kernels_->Allocate(elements));
-    return buffers_.back()->array();
-  }
-
-  Array Put(const Values& values) {
-    const Array array = Room(values.size());
-    REQUIRE(kernels_->Upload(values, array).ok());
-    return array;
-  }
-
-  Matrix Put(const Values& values, uint64_t rows, uint64_t columns) {
-    REQUIRE(values.size() == rows * columns);
-    return {Put(values), rows, columns};
-  }
-
-  Values Get(ConstArray array) {
-    Values values(array.elements);
-    REQUIRE(kernels_->Download(array, absl::MakeSpan(values)).ok());
-    return values;
-  }
-  Values Get(ConstMatrix matrix) { return Get(matrix.array); }
-
- private:
-  std::unique_ptr<Kernels> kernels_;
-  std::vector<std::unique_ptr<Buffer>> buffers_;
-};
-
-bool SameBits(const Values& a, const Values& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-void CheckClose(const Values& seen, const std::vector<double>& wanted, double margin) {
-  REQUIRE(seen.size() == wanted.size());
-  for (size_t i = 0; i < seen.size(); ++i) {
-    INFO("element " << i);
-    REQUIRE(seen[i] == Approx(wanted[i]).epsilon(1e-5).margin(margin));
-  }
-}
 
 double At(const Values& m, uint64_t columns, bool transposed, uint64_t i, uint64_t j) {
   return transposed ? m[j * columns + i] : m[i * columns + j];

@@ -1,76 +1,23 @@
 #include "common/job/parameters.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
+#include "common/job/layer_plan.h"
 
 namespace paceline {
 namespace {
 
-// Gives `parameter` its place behind the ones already in `list`.
-absl::Status Append(ParameterInfo parameter, std::vector<ParameterInfo>* list) {
-  const uint64_t before = TotalElements(*list);
-  const uint64_t room = kMaxJobElements - before;
-  uint64_t elements = 1;
-  bool fits = room >= 1;
-  for (const uint64_t dimension : parameter.shape) {
-    if (dimension == 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "parameter '", parameter.name, "' has a dimension of 0; every dimension is at least 1"));
-    }
-    fits = fits && dimension <= room / elements;
-    if (fits) elements *= dimension;
+void AppendParameters(const std::vector<LayerPlan>& plans, std::vector<ParameterInfo>* list) {
+  for (const LayerPlan& plan : plans) {
+    list->insert(list->end(), plan.parameters.begin(), plan.parameters.end());
+    AppendParameters(plan.inner, list);
   }
-  if (!fits) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("parameter '", parameter.name, "' brings the job, which has ", before,
-                     " elements without it, to more than ", kMaxJobElements, " (2^40)"));
-  }
-  parameter.elements = elements;
-  parameter.offset = before;
-  list->push_back(std::move(parameter));
-  return absl::OkStatus();
-}
-
-// Half the width of the weight's initial distribution.
-float InitialLimit(uint64_t in, uint64_t units, bool before_relu) {
-  const double fan = before_relu ? static_cast<double>(in) : static_cast<double>(in + units);
-  return static_cast<float>(std::sqrt(6.0 / fan));
-}
-
-absl::Status AppendLinear(int index, uint64_t in, uint64_t units, bool before_relu,
-                          std::vector<ParameterInfo>* list) {
-  if (units == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model.layers[", index, "].linear.units is 0; wanted the width of the layer's output"));
-  }
-  ParameterInfo weight;
-  weight.name = absl::StrCat("layers.", index, ".weight");
-  weight.shape = {in, units};
-  weight.initial = ParameterInfo::Initial::kUniform;
-  weight.initial_value = InitialLimit(in, units, before_relu);
-  ParameterInfo bias;
-  bias.name = absl::StrCat("layers.", index, ".bias");
-  bias.shape = {units};
-  RETURN_IF_ERROR(Append(std::move(weight), list));
-  return Append(std::move(bias), list);
-}
-
-absl::Status CheckLoss(const v1::ModelSpec& model, int last_linear, uint64_t width) {
-  const bool one_output =
-      model.loss() == v1::ModelSpec::MSE || model.loss() == v1::ModelSpec::SIGMOID_CROSS_ENTROPY;
-  if (!one_output || width == 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("model.layers[", last_linear, "].linear.units is ", width, ", but model.loss ",
-                   absl::AsciiStrToLower(v1::ModelSpec::Loss_Name(model.loss())),
-                   " wants a last layer of width 1"));
 }
 
 absl::StatusOr<std::vector<ParameterInfo>> ParametersOfLayers(const v1::ModelSpec& model,
@@ -79,23 +26,25 @@ absl::StatusOr<std::vector<ParameterInfo>> ParametersOfLayers(const v1::ModelSpe
     return absl::InvalidArgumentError(
         "the data has 0 features; a model with layers wants at least 1");
   }
+  ASSIGN_OR_RETURN(const std::vector<LayerPlan> plans, PlanLayers(model, features));
   std::vector<ParameterInfo> list;
-  uint64_t width = features;
-  int last_linear = -1;
-  for (int i = 0; i < model.layers_size(); ++i) {
-    if (!model.layers(i).has_linear()) continue;
-    const uint64_t units = model.layers(i).linear().units();
-    const bool before_relu = i + 1 < model.layers_size() && model.layers(i + 1).has_relu();
-    RETURN_IF_ERROR(AppendLinear(i, width, units, before_relu, &list));
-    width = units;
-    last_linear = i;
-  }
-  if (last_linear < 0) {
-    return absl::InvalidArgumentError(
-        "model.layers has no linear layer; wanted at least one, the only kind with parameters");
-  }
-  RETURN_IF_ERROR(CheckLoss(model, last_linear, width));
+  AppendParameters(plans, &list);
   return list;
+}
+
+absl::Status AppendBare(const v1::ParameterSpec& bare, std::vector<ParameterInfo>* list) {
+  ParameterInfo parameter;
+  parameter.name = bare.name();
+  parameter.shape.assign(bare.shape().begin(), bare.shape().end());
+  parameter.initial_value = bare.initial();
+  if (std::find(parameter.shape.begin(), parameter.shape.end(), 0) != parameter.shape.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "parameter '", parameter.name, "' has a dimension of 0; every dimension is at least 1"));
+  }
+  uint64_t total = TotalElements(*list);
+  RETURN_IF_ERROR(PlaceParameter(&parameter, &total));
+  list->push_back(std::move(parameter));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -105,11 +54,7 @@ absl::StatusOr<std::vector<ParameterInfo>> ParametersOf(const v1::JobSpec& spec,
   if (spec.model().layers_size() > 0) return ParametersOfLayers(spec.model(), facts.features());
   std::vector<ParameterInfo> list;
   for (const v1::ParameterSpec& bare : spec.model().parameters()) {
-    ParameterInfo parameter;
-    parameter.name = bare.name();
-    parameter.shape.assign(bare.shape().begin(), bare.shape().end());
-    parameter.initial_value = bare.initial();
-    RETURN_IF_ERROR(Append(std::move(parameter), &list));
+    RETURN_IF_ERROR(AppendBare(bare, &list));
   }
   if (list.empty()) {
     return absl::InvalidArgumentError(

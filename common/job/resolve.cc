@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/job/job_spec.h"
+#include "common/job/layer_plan.h"
 #include "common/job/number_rules.h"
 #include "common/job/parameters.h"
 #include "common/job/yaml_scalar.h"
@@ -157,16 +158,40 @@ absl::Status CheckParameters(const v1::ModelSpec& model) {
   return absl::OkStatus();
 }
 
-absl::Status CheckLayers(const v1::ModelSpec& model) {
-  for (int i = 0; i < model.layers_size(); ++i) {
-    if (model.layers(i).kind_case() != v1::LayerSpec::KIND_NOT_SET) continue;
-    return Invalid("model.layers[", i, "] is empty; wanted one of linear, relu, tanh, sigmoid");
-  }
+absl::Status CheckLoss(const v1::ModelSpec& model) {
   if (model.loss() == v1::ModelSpec::LOSS_UNSPECIFIED) {
     return Invalid("model.loss is not given; wanted one of ",
                    absl::StrJoin(EnumWords(*v1::ModelSpec::Loss_descriptor()), ", "));
   }
+  if (model.has_label_smoothing() && model.loss() != v1::ModelSpec::SOFTMAX_CROSS_ENTROPY) {
+    return Invalid("model.label_smoothing is given, but model.loss is ",
+                   absl::AsciiStrToLower(v1::ModelSpec::Loss_Name(model.loss())),
+                   "; it belongs to softmax_cross_entropy");
+  }
   return absl::OkStatus();
+}
+
+void FillPool(v1::PoolLayer* pool) {
+  if (!pool->has_stride()) pool->set_stride(pool->size());
+}
+
+// The defaults that are no plain numbers.
+void FillLayers(google::protobuf::RepeatedPtrField<v1::LayerSpec>* layers) {
+  for (v1::LayerSpec& layer : *layers) {
+    if (layer.has_max_pool()) FillPool(layer.mutable_max_pool());
+    if (layer.has_average_pool()) FillPool(layer.mutable_average_pool());
+    if (layer.has_attention() && !layer.attention().has_causal()) {
+      layer.mutable_attention()->set_causal(false);
+    }
+    if (layer.has_residual()) FillLayers(layer.mutable_residual()->mutable_layers());
+  }
+}
+
+void FillModel(v1::ModelSpec* model) {
+  FillLayers(model->mutable_layers());
+  if (model->loss() == v1::ModelSpec::SOFTMAX_CROSS_ENTROPY && !model->has_label_smoothing()) {
+    model->set_label_smoothing(0);
+  }
 }
 
 absl::Status CheckModel(const v1::JobSpec& spec) {
@@ -185,11 +210,10 @@ absl::Status CheckModel(const v1::JobSpec& spec) {
   if (has_parameters && model.loss() != v1::ModelSpec::LOSS_UNSPECIFIED) {
     return Invalid("model.loss is given; with model.parameters there is no layer it could follow");
   }
-  RETURN_IF_ERROR(has_layers ? CheckLayers(model) : CheckParameters(model));
-  // Whatever the data, there is at least one feature; the rest is checked when they are counted.
-  v1::DatasetFacts facts;
-  facts.set_features(1);
-  const absl::Status counted = ParametersOf(spec, facts).status();
+  RETURN_IF_ERROR(has_layers ? CheckLoss(model) : CheckParameters(model));
+  // What follows from the count of features is checked when they are counted.
+  const absl::Status counted =
+      has_layers ? PlanLayers(model, 0).status() : ParametersOf(spec, {}).status();
   // Of a parameter it gives the name; what was written is the model.
   if (!absl::StartsWith(counted.message(), "parameter ")) return counted;
   return Invalid("model: ", counted.message());
@@ -214,7 +238,8 @@ absl::Status ResolveConsistency(bool is_bare, v1::ConsistencySpec* consistency) 
   }
   if (is_bare && consistency->has_sync()) {
     return Invalid(
-        "consistency is sync, but model.parameters has no data shards to make rounds of; wanted ssp "
+        "consistency is sync, but model.parameters has no data shards to make rounds of; wanted "
+        "ssp "
         "or async");
   }
   if (consistency->has_sync() && !consistency->sync().has_speculate()) {
@@ -277,6 +302,7 @@ absl::Status Resolve(v1::JobSpec* spec) {
   RETURN_IF_ERROR(ApplyNumberRules("", spec));
   if (spec->has_data()) RETURN_IF_ERROR(ResolveData(spec->mutable_data()));
   RETURN_IF_ERROR(CheckModel(*spec));
+  FillModel(spec->mutable_model());
   RETURN_IF_ERROR(CheckFleet(spec->fleet()));
   RETURN_IF_ERROR(CheckMerge(spec->merge()));
   if (spec->has_checkpoint()) FillCheckpoint(spec->mutable_checkpoint());

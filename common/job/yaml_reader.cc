@@ -84,7 +84,7 @@ class Reader {
       case Kind::kScalar:
         return ReadShorthand(node, path, message);
       case Kind::kSequence:
-        return Wrong(node, path, "a mapping");
+        return ReadListShorthand(node, path, message);
       case Kind::kMapping:
         break;
     }
@@ -166,6 +166,16 @@ class Reader {
       return Wrong(node, path, type.field_count() > 0 ? "a mapping" : "nothing: it has no fields");
     }
     return ReadScalar(node, Join(path, type.field(0)->name()), *type.field(0), message);
+  }
+
+  // A list where a message is wanted.
+  absl::Status ReadListShorthand(const YamlNode& node, absl::string_view path,
+                                 Message* message) const {
+    const Descriptor& type = *message->GetDescriptor();
+    if (path.empty() || type.field_count() == 0 || !type.field(0)->is_repeated()) {
+      return Wrong(node, path, type.field_count() > 0 ? "a mapping" : "nothing: it has no fields");
+    }
+    return ReadList(node, Join(path, type.field(0)->name()), *type.field(0), message);
   }
 
   absl::Status ReadList(const YamlNode& node, const std::string& path, const FieldDescriptor& field,

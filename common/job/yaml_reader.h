@@ -2,7 +2,7 @@
 //
 // A mapping is a message (or a map field), a list a repeated field. A scalar where a message is
 // wanted is the member of that name of the message's oneof, with nothing set (`relu`), or else the
-// message's first field (`linear: 128`). A message without a value (`adam:`) has nothing set. Enum
+// message's first field (`linear: 128`); a list is its first field, a repeated one (`reshape: [7, 4]`). A message without a value (`adam:`) has nothing set. Enum
 // values are their names in lower case. Numbers are exact to their type: no 1.5 or 1e3 for an
 // integer, no quotes.
 //

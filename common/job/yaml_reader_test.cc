@@ -203,5 +203,23 @@ TEST_CASE("an override that names nothing, or a second choice, is refused") {
   CHECK_FALSE(SetError("model.parameters=[").empty());
 }
 
+TEST_CASE("a list is a message's first field where that is a list") {
+  const v1::JobSpec spec =
+      Read("model: {layers: [{reshape: [7, 4]}, {residual: [relu, {linear: 4}]}]}");
+
+  CHECK(spec.model().layers(0).reshape().shape(1) == 4);
+  CHECK(spec.model().layers(1).residual().layers(0).has_relu());
+  CHECK(spec.model().layers(1).residual().layers(1).linear().units() == 4);
+  CHECK(ErrorOf("model: {layers: [{linear: [3]}]}") ==
+        "job.yaml:1: model.layers[0].linear is a list; wanted a mapping");
+  CHECK(ErrorOf("model: {layers: [{relu: [3]}]}") ==
+        "job.yaml:1: model.layers[0].relu is a list; wanted nothing: it has no fields");
+  CHECK(ErrorOf("model: {layers: [{residual: [{linear: x}]}]}") ==
+        "job.yaml:1: model.layers[0].residual.layers[0].linear.units is 'x'; wanted a whole number "
+        "in "
+        "[0, 4294967295]");
+  CHECK(ErrorOf("[1]") == "job.yaml:1: the spec is a list; wanted a mapping");
+}
+
 }  // namespace
 }  // namespace paceline

@@ -12,8 +12,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "kernels/cpu/attention.h"
 #include "kernels/cpu/elementwise.h"
+#include "kernels/cpu/lookup.h"
 #include "kernels/cpu/loss.h"
+#include "kernels/cpu/rows.h"
+#include "kernels/cpu/windows.h"
 
 namespace paceline::kernels::cpu {
 namespace {
@@ -56,6 +60,9 @@ class CpuKernels : public Kernels {
   }
 
   absl::Status Synchronize() override { return absl::OkStatus(); }
+
+  // 1 MiB: half of a core's second-level cache, or less.
+  uint64_t unfold_elements() const override { return uint64_t{1} << 18; }
 
  private:
   absl::StatusOr<std::unique_ptr<Buffer>> DoAllocate(uint64_t elements) override {
@@ -110,6 +117,100 @@ class CpuKernels : public Kernels {
     return absl::OkStatus();
   }
 
+  absl::Status DoGelu(ConstArray input, Array output) override {
+    cpu::Gelu(input, output);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoGeluBackward(ConstArray input, ConstArray output_gradient,
+                              Array input_gradient) override {
+    cpu::GeluBackward(input, output_gradient, input_gradient);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoSoftmax(ConstMatrix input, Matrix output) override {
+    cpu::Softmax(input, output);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoSoftmaxBackward(ConstMatrix output, ConstMatrix output_gradient,
+                                 Matrix input_gradient) override {
+    cpu::SoftmaxBackward(output, output_gradient, input_gradient);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoDropout(RandomDraw draw, ConstArray input, Array output) override {
+    cpu::Dropout(draw, input, output);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoLayerNorm(float epsilon, ConstMatrix input, ConstArray scale, ConstArray bias,
+                           Matrix output, Matrix statistics) override {
+    cpu::LayerNorm(epsilon, input, scale, bias, output, statistics);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoLayerNormBackward(const LayerNormBackwardArguments& arguments) override {
+    cpu::LayerNormBackward(arguments);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoUnfold(const Windows& windows, ConstMatrix input, Matrix unfolded) override {
+    cpu::Unfold(windows, input, unfolded);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoFold(const Windows& windows, ConstMatrix unfolded, Matrix samples) override {
+    cpu::Fold(windows, unfolded, samples);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoMaxPool(const Windows& windows, ConstMatrix input, Matrix output,
+                         Array winners) override {
+    cpu::MaxPool(windows, input, output, winners);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoMaxPoolBackward(const Windows& windows, ConstArray winners,
+                                 ConstMatrix output_gradient, Matrix input_gradient) override {
+    cpu::MaxPoolBackward(windows, winners, output_gradient, input_gradient);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoAveragePool(const Windows& windows, ConstMatrix input, Matrix output) override {
+    cpu::AveragePool(windows, input, output);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoAveragePoolBackward(const Windows& windows, ConstMatrix output_gradient,
+                                     Matrix input_gradient) override {
+    cpu::AveragePoolBackward(windows, output_gradient, input_gradient);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoGatherRows(ConstMatrix table, ConstArray ids, Matrix rows) override {
+    cpu::GatherRows(table, ids, rows);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoSumRowsById(ConstMatrix rows, ConstArray ids, Matrix sums) override {
+    cpu::SumRowsById(rows, ids, sums);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoAttention(const AttentionShape& shape, ConstMatrix qkv, Array probabilities,
+                           Matrix output) override {
+    cpu::Attention(shape, qkv, probabilities, output);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoAttentionBackward(const AttentionShape& shape, ConstMatrix qkv,
+                                   ConstArray probabilities, ConstMatrix output_gradient,
+                                   Array scratch, Matrix qkv_gradient) override {
+    cpu::AttentionBackward(shape, qkv, probabilities, output_gradient, scratch, qkv_gradient);
+    return absl::OkStatus();
+  }
+
   absl::Status DoComputeLoss(Loss loss, const LossArguments& arguments) override {
     cpu::ComputeLoss(loss, arguments);
     return absl::OkStatus();
@@ -132,6 +233,11 @@ class CpuKernels : public Kernels {
 
   absl::Status DoFill(float value, Array x) override {
     cpu::Fill(value, x);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoCopy(ConstArray x, Array copy) override {
+    std::copy_n(x.address, x.elements, copy.address);
     return absl::OkStatus();
   }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/counter_bits.h"
+
 namespace paceline::kernels::cpu {
 namespace {
 
@@ -15,6 +17,9 @@ float Sigmoid(float x) {
   }
   return 1 / (1 + std::exp(-x));
 }
+
+// The normal distribution's share below x.
+float NormalShare(float x) { return 0.5f * (1 + std::erf(x * 0.70710678f)); }
 
 template <typename F>
 void Map(ConstArray input, Array output, F f) {
@@ -74,6 +79,27 @@ void ActivateBackward(Activation activation, ConstArray output, ConstArray outpu
     case Activation::kSigmoid:
       return Map2(output, output_gradient, input_gradient,
                   [](float y, float g) { return g * (y * (1 - y)); });
+  }
+}
+
+void Gelu(ConstArray input, Array output) {
+  Map(input, output, [](float x) { return x * NormalShare(x); });
+}
+
+void GeluBackward(ConstArray input, ConstArray output_gradient, Array input_gradient) {
+  Map2(input, output_gradient, input_gradient, [](float x, float g) {
+    const float density = 0.39894228f * std::exp(-0.5f * x * x);
+    return g * (NormalShare(x) + x * density);
+  });
+}
+
+void Dropout(RandomDraw draw, ConstArray input, Array output) {
+  const uint64_t drop_below = DropBelow(draw.rate);
+  const float scale = 1 / (1 - draw.rate);
+  const float* x = input.address;
+  float* y = output.address;
+  for (uint64_t i = 0; i < input.elements; ++i) {
+    y[i] = IsDropped(draw.key, drop_below, i) ? 0.0f : x[i] * scale;
   }
 }
 

@@ -19,6 +19,11 @@ void Activate(Activation activation, ConstArray input, Array output);
 void ActivateBackward(Activation activation, ConstArray output, ConstArray output_gradient,
                       Array input_gradient);
 
+void Gelu(ConstArray input, Array output);
+void GeluBackward(ConstArray input, ConstArray output_gradient, Array input_gradient);
+
+void Dropout(RandomDraw draw, ConstArray input, Array output);
+
 void Axpy(float alpha, ConstArray x, Array y);
 void Scale(float alpha, Array x);
 void Add(ConstArray x, ConstArray y, Array sum);

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Checks the CUDA backend on a machine with a GPU: the contract suite and the model's tests, as they
+# Checks the CUDA backend on a machine with a GPU: the contract suite and the models' tests, as they
 # are, then under compute-sanitizer's memcheck and racecheck. Prints a summary; exits non-zero if
 # anything failed or if CUDA was skipped.
 #
-# Usage    check.sh [folder with contract_test and model_test, or with their .gz; default: this
-#          script's own]
+# Usage    check.sh [folder with contract_test, model_test and layers_test, or with their .gz;
+#          default: this script's own]
 # Build    bazel build -c opt --config=cuda --define=static=true --strip=always \
-#              //kernels:contract_test //worker/model:model_test
-#          and copy bazel-bin/kernels/contract_test, bazel-bin/worker/model/model_test and this
-#          script into one folder (gzip takes the programs from 57 to 15 MB).
+#              //kernels:contract_test //worker/model:model_test //worker/model:layers_test
+#          and copy bazel-bin/kernels/contract_test, bazel-bin/worker/model/model_test,
+#          bazel-bin/worker/model/layers_test and this script into one folder, gzipped or not.
 set -u
 cd "${1:-$(dirname "$0")}" || exit 2
 for packed in *_test.gz; do
@@ -56,6 +56,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 check contract ./contract_test
 require_cuda
 check model ./model_test
+check layers ./layers_test
 
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [[ -z $sanitizer ]]; then
@@ -64,7 +65,7 @@ if [[ -z $sanitizer ]]; then
 else
   # API errors are not reported: the suite asks for more memory than there is, on purpose.
   for tool in memcheck racecheck; do
-    for program in contract model; do
+    for program in contract model layers; do
       check "$program-$tool" "$sanitizer" --tool "$tool" --report-api-errors no \
         --error-exitcode 99 "./${program}_test"
     done

@@ -14,6 +14,7 @@ struct Cublas::Functions {
   decltype(&cublasSetMathMode) set_math_mode = nullptr;
   decltype(&cublasGetVersion_v2) get_version = nullptr;
   decltype(&cublasSgemm_v2) sgemm = nullptr;
+  decltype(&cublasSgemmStridedBatched) sgemm_batched = nullptr;
   decltype(&cublasGetStatusString) status_text = nullptr;
 
   std::string Text(const char* call, cublasStatus_t status) const {
@@ -48,6 +49,8 @@ bool Find(void* library, const char* name, F* function, std::string* error) {
   return *function != nullptr;
 }
 
+cublasOperation_t Operation(bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; }
+
 }  // namespace
 
 Cublas::Cublas(std::unique_ptr<Functions> functions) : functions_(std::move(functions)) {}
@@ -63,6 +66,7 @@ std::unique_ptr<Cublas> Cublas::Open(Stream stream, std::string* error) {
       !Find(library, "cublasSetMathMode", &f->set_math_mode, error) ||
       !Find(library, "cublasGetVersion_v2", &f->get_version, error) ||
       !Find(library, "cublasSgemm_v2", &f->sgemm, error) ||
+      !Find(library, "cublasSgemmStridedBatched", &f->sgemm_batched, error) ||
       !Find(library, "cublasGetStatusString", &f->status_text, error)) {
     return nullptr;
   }
@@ -92,12 +96,20 @@ std::string Cublas::version() const {
 }
 
 std::string Cublas::Sgemm(const GemmArguments& g) {
-  const auto operation = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   return functions_->Text(
       "cublasSgemm",
-      functions_->sgemm(static_cast<cublasHandle_t>(handle_), operation(g.a_transposed),
-                        operation(g.b_transposed), g.m, g.n, g.k, &g.alpha, g.a, g.a_stride, g.b,
+      functions_->sgemm(static_cast<cublasHandle_t>(handle_), Operation(g.a_transposed),
+                        Operation(g.b_transposed), g.m, g.n, g.k, &g.alpha, g.a, g.a_stride, g.b,
                         g.b_stride, &g.beta, g.c, g.c_stride));
+}
+
+std::string Cublas::SgemmBatched(const GemmArguments& g, const GemmBatch& batch) {
+  return functions_->Text(
+      "cublasSgemmStridedBatched",
+      functions_->sgemm_batched(static_cast<cublasHandle_t>(handle_), Operation(g.a_transposed),
+                                Operation(g.b_transposed), g.m, g.n, g.k, &g.alpha, g.a, g.a_stride,
+                                batch.a_step, g.b, g.b_stride, batch.b_step, &g.beta, g.c,
+                                g.c_stride, batch.c_step, batch.count));
 }
 
 }  // namespace paceline::kernels::cuda

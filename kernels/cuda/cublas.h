@@ -5,6 +5,7 @@
 #ifndef PACELINE_KERNELS_CUDA_CUBLAS_H_
 #define PACELINE_KERNELS_CUDA_CUBLAS_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,12 @@ struct GemmArguments {
   int c_stride;
 };
 
+// `count` products of the same sizes, each operand so many elements behind the one before.
+struct GemmBatch {
+  int count;
+  int64_t a_step, b_step, c_step;
+};
+
 class Cublas {
  public:
   // Looks for libcublas.so.13 where the loader looks (LD_LIBRARY_PATH, ldconfig), then in the CUDA
@@ -37,6 +44,7 @@ class Cublas {
 
   // c = alpha a b + beta c in float32, never TF32 or emulated: rounded as on the CPU.
   std::string Sgemm(const GemmArguments& arguments);
+  std::string SgemmBatched(const GemmArguments& arguments, const GemmBatch& batch);
 
  private:
   struct Functions;

@@ -7,10 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/cublas.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/lookup.h"
 #include "kernels/cuda/loss.h"
+#include "kernels/cuda/rows.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/cuda/windows.h"
 
 namespace paceline::kernels::cuda {
 namespace {
@@ -20,6 +24,11 @@ constexpr int kComputeCapabilityMin = 8;  // What the embedded PTX needs.
 absl::Status StatusOf(absl::string_view operation, CudaCode code) {
   if (code == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("cuda: ", operation, ": ", CudaCodeText(code)));
+}
+
+// Of what says its failures as a text.
+absl::Status StatusOf(const std::string& error) {
+  return error.empty() ? absl::OkStatus() : absl::InternalError(absl::StrCat("cuda: ", error));
 }
 
 class CudaBuffer : public Buffer {
@@ -46,6 +55,9 @@ class CudaKernels : public Kernels {
 
   std::string description() const override { return description_; }
   std::string signature() const override { return signature_; }
+
+  // 256 MiB: a convolution of a usual batch in one product.
+  uint64_t unfold_elements() const override { return uint64_t{1} << 26; }
 
   absl::Status Synchronize() override { return StatusOf("synchronize", WaitForStream(stream_)); }
 
@@ -88,8 +100,7 @@ class CudaKernels : public Kernels {
     g.beta = scale.beta;
     g.c = c.array.address;
     g.c_stride = static_cast<int>(c.columns);
-    const std::string error = cublas_->Sgemm(g);
-    return error.empty() ? absl::OkStatus() : absl::InternalError(absl::StrCat("cuda: ", error));
+    return StatusOf(cublas_->Sgemm(g));
   }
 
   absl::Status DoAddBiasRows(ConstArray bias, Matrix rows) override {
@@ -110,6 +121,89 @@ class CudaKernels : public Kernels {
                                                                 input_gradient, stream_));
   }
 
+  absl::Status DoGelu(ConstArray input, Array output) override {
+    return StatusOf("gelu", cuda::Gelu(input, output, stream_));
+  }
+
+  absl::Status DoGeluBackward(ConstArray input, ConstArray output_gradient,
+                              Array input_gradient) override {
+    return StatusOf("gelu_backward",
+                    cuda::GeluBackward(input, output_gradient, input_gradient, stream_));
+  }
+
+  absl::Status DoSoftmax(ConstMatrix input, Matrix output) override {
+    return StatusOf("softmax", cuda::Softmax({}, input, output, stream_));
+  }
+
+  absl::Status DoSoftmaxBackward(ConstMatrix output, ConstMatrix output_gradient,
+                                 Matrix input_gradient) override {
+    return StatusOf("softmax_backward",
+                    cuda::SoftmaxBackward({}, output, output_gradient, input_gradient, stream_));
+  }
+
+  absl::Status DoDropout(RandomDraw draw, ConstArray input, Array output) override {
+    return StatusOf("dropout", cuda::Dropout(draw, input, output, stream_));
+  }
+
+  absl::Status DoLayerNorm(float epsilon, ConstMatrix input, ConstArray scale, ConstArray bias,
+                           Matrix output, Matrix statistics) override {
+    return StatusOf("layer_norm",
+                    cuda::LayerNorm(epsilon, input, scale, bias, output, statistics, stream_));
+  }
+
+  absl::Status DoLayerNormBackward(const LayerNormBackwardArguments& arguments) override {
+    return StatusOf("layer_norm_backward", cuda::LayerNormBackward(arguments, stream_));
+  }
+
+  absl::Status DoUnfold(const Windows& windows, ConstMatrix input, Matrix unfolded) override {
+    return StatusOf("unfold", cuda::Unfold(windows, input, unfolded, stream_));
+  }
+
+  absl::Status DoFold(const Windows& windows, ConstMatrix unfolded, Matrix samples) override {
+    return StatusOf("fold", cuda::Fold(windows, unfolded, samples, stream_));
+  }
+
+  absl::Status DoMaxPool(const Windows& windows, ConstMatrix input, Matrix output,
+                         Array winners) override {
+    return StatusOf("max_pool", cuda::MaxPool(windows, input, output, winners, stream_));
+  }
+
+  absl::Status DoMaxPoolBackward(const Windows& windows, ConstArray winners,
+                                 ConstMatrix output_gradient, Matrix input_gradient) override {
+    return StatusOf("max_pool_backward", cuda::MaxPoolBackward(windows, winners, output_gradient,
+                                                               input_gradient, stream_));
+  }
+
+  absl::Status DoAveragePool(const Windows& windows, ConstMatrix input, Matrix output) override {
+    return StatusOf("average_pool", cuda::AveragePool(windows, input, output, stream_));
+  }
+
+  absl::Status DoAveragePoolBackward(const Windows& windows, ConstMatrix output_gradient,
+                                     Matrix input_gradient) override {
+    return StatusOf("average_pool_backward",
+                    cuda::AveragePoolBackward(windows, output_gradient, input_gradient, stream_));
+  }
+
+  absl::Status DoGatherRows(ConstMatrix table, ConstArray ids, Matrix rows) override {
+    return StatusOf("gather_rows", cuda::GatherRows(table, ids, rows, stream_));
+  }
+
+  absl::Status DoSumRowsById(ConstMatrix rows, ConstArray ids, Matrix sums) override {
+    return StatusOf("sum_rows_by_id", cuda::SumRowsById(rows, ids, sums, stream_));
+  }
+
+  absl::Status DoAttention(const AttentionShape& shape, ConstMatrix qkv, Array probabilities,
+                           Matrix output) override {
+    return StatusOf(cuda::Attention({shape, cublas_.get(), stream_}, qkv, probabilities, output));
+  }
+
+  absl::Status DoAttentionBackward(const AttentionShape& shape, ConstMatrix qkv,
+                                   ConstArray probabilities, ConstMatrix output_gradient,
+                                   Array scratch, Matrix qkv_gradient) override {
+    return StatusOf(cuda::AttentionBackward({shape, cublas_.get(), stream_}, qkv, probabilities,
+                                            output_gradient, scratch, qkv_gradient));
+  }
+
   absl::Status DoComputeLoss(kernels::Loss loss, const LossArguments& arguments) override {
     return StatusOf("loss", cuda::ComputeLoss(loss, arguments, stream_));
   }
@@ -128,6 +222,11 @@ class CudaKernels : public Kernels {
 
   absl::Status DoFill(float value, Array x) override {
     return StatusOf("fill", cuda::Fill(value, x, stream_));
+  }
+
+  absl::Status DoCopy(ConstArray x, Array copy) override {
+    return StatusOf("copy",
+                    CopyOnDevice(x.address, copy.address, x.elements * sizeof(float), stream_));
   }
 
   const std::string description_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/counter_bits.h"
 #include "kernels/cuda/elementwise.h"
 
 namespace paceline::kernels::cuda {
@@ -67,6 +68,18 @@ struct SigmoidBackward {
   __device__ float operator()(float y, float g) const { return g * (y * (1 - y)); }
 };
 
+__device__ float NormalShare(float x) { return 0.5f * (1 + erff(x * 0.70710678f)); }
+
+struct GeluOf {
+  __device__ float operator()(float x) const { return x * NormalShare(x); }
+};
+struct GeluBackwardOf {
+  __device__ float operator()(float x, float g) const {
+    const float density = 0.39894228f * expf(-0.5f * x * x);
+    return g * (NormalShare(x) + x * density);
+  }
+};
+
 struct AxpyOf {
   float alpha;
   __device__ float operator()(float x, float y) const { return y + alpha * x; }
@@ -82,6 +95,13 @@ struct Constant {
   float value;
   __device__ float operator()(float) const { return value; }
 };
+
+__global__ void DropoutKernel(uint64_t key, uint64_t drop_below, float scale, const float* x,
+                              float* y, uint64_t elements) {
+  for (uint64_t i = FirstElement(); i < elements; i += ElementStride()) {
+    y[i] = IsDropped(key, drop_below, i) ? 0.0f : x[i] * scale;
+  }
+}
 
 // A block covers 32 columns of 8 rows.
 __global__ void AddBiasRowsKernel(const float* bias, float* matrix, uint64_t rows,
@@ -157,6 +177,22 @@ CudaCode ActivateBackward(Activation activation, ConstArray output, ConstArray o
       return Map2(output, output_gradient, input_gradient, SigmoidBackward(), stream);
   }
   return cudaErrorInvalidValue;
+}
+
+CudaCode Gelu(ConstArray input, Array output, Stream stream) {
+  return Map(input, output, GeluOf(), stream);
+}
+
+CudaCode GeluBackward(ConstArray input, ConstArray output_gradient, Array input_gradient,
+                      Stream stream) {
+  return Map2(input, output_gradient, input_gradient, GeluBackwardOf(), stream);
+}
+
+CudaCode Dropout(RandomDraw draw, ConstArray input, Array output, Stream stream) {
+  DropoutKernel<<<BlocksFor(input.elements), kThreads, 0, stream>>>(
+      draw.key, DropBelow(draw.rate), 1 / (1 - draw.rate), input.address, output.address,
+      input.elements);
+  return cudaGetLastError();
 }
 
 CudaCode Axpy(float alpha, ConstArray x, Array y, Stream stream) {

@@ -22,6 +22,12 @@ CudaCode Activate(Activation activation, ConstArray input, Array output, Stream 
 CudaCode ActivateBackward(Activation activation, ConstArray output, ConstArray output_gradient,
                           Array input_gradient, Stream stream);
 
+CudaCode Gelu(ConstArray input, Array output, Stream stream);
+CudaCode GeluBackward(ConstArray input, ConstArray output_gradient, Array input_gradient,
+                      Stream stream);
+
+CudaCode Dropout(RandomDraw draw, ConstArray input, Array output, Stream stream);
+
 CudaCode Axpy(float alpha, ConstArray x, Array y, Stream stream);
 CudaCode Scale(float alpha, Array x, Stream stream);
 CudaCode Add(ConstArray x, ConstArray y, Array sum, Stream stream);

@@ -24,6 +24,7 @@ struct Rows {
   float* gradient;  // Null: not wanted. May be `outputs`.
   uint64_t rows;
   uint64_t columns;
+  float smoothing;
 };
 
 struct Largest {
@@ -61,6 +62,17 @@ __device__ double SumOfExponentials(const float* row, uint64_t columns, float la
   return sum;
 }
 
+// As SumOfExponentials, of the differences from the largest.
+__device__ double SumOfDifferences(const float* row, uint64_t columns, float largest,
+                                   unsigned lane) {
+  double sum = 0;
+  for (uint64_t j = lane; j < columns; j += kWarp) sum += row[j] - largest;
+  for (unsigned step = kWarp / 2; step > 0; step /= 2) {
+    sum += __shfl_xor_sync(kAllLanes, sum, step);
+  }
+  return sum;
+}
+
 __device__ void SoftmaxRow(const Rows& a, uint64_t i, unsigned lane) {
   const float* row = a.outputs + i * a.columns;
   const float label = a.labels[i];
@@ -70,19 +82,27 @@ __device__ void SoftmaxRow(const Rows& a, uint64_t i, unsigned lane) {
   const float target_output = row[target];
   const Largest largest = FirstLargest(row, a.columns, lane);
   const double sum = SumOfExponentials(row, a.columns, largest.value, lane);
+  const double differences =
+      a.smoothing > 0 ? SumOfDifferences(row, a.columns, largest.value, lane) : 0;
 
   if (a.gradient != nullptr) {
     // The gradient may be the outputs: every lane has read the label's before one writes it.
     __syncwarp();
     float* gradient = a.gradient + i * a.columns;
     const auto scale = static_cast<float>(1 / sum);
+    const float spread = a.smoothing / static_cast<float>(a.columns);
     for (uint64_t j = lane; j < a.columns; j += kWarp) {
       const float probability = expf(row[j] - largest.value) * scale;
-      gradient[j] = j == target ? probability - 1 : probability;
+      const float wanted = (j == target ? 1 - a.smoothing : 0.0f) + spread;
+      gradient[j] = probability - wanted;
     }
   }
   if (lane != 0) return;
-  const float loss = static_cast<float>(log(sum)) - (target_output - largest.value);
+  float loss = static_cast<float>(log(sum)) - (target_output - largest.value);
+  if (a.smoothing > 0) {
+    const double mean = log(sum) - differences / static_cast<double>(a.columns);
+    loss = static_cast<float>((1.0 - a.smoothing) * loss + a.smoothing * mean);
+  }
   a.losses[i] = allowed ? loss : nanf("");
   a.correct[i] = allowed && largest.column == target && loss == loss ? 1.0f : 0.0f;
 }
@@ -135,7 +155,8 @@ CudaCode ComputeLoss(Loss loss, const LossArguments& a, Stream stream) {
                      a.correct.address,
                      a.gradient.rows == 0 ? nullptr : a.gradient.array.address,
                      a.outputs.rows,
-                     a.outputs.columns};
+                     a.outputs.columns,
+                     a.label_smoothing};
   switch (loss) {
     case Loss::kSoftmaxCrossEntropy:
       SoftmaxKernel<<<BlocksFor(rows.rows, kRowsPerBlock), kThreads, 0, stream>>>(rows);

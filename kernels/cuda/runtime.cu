@@ -50,6 +50,10 @@ CudaCode CopyToDevice(const void* source, void* target, uint64_t bytes, Stream s
   return Taken(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream));
 }
 
+CudaCode CopyOnDevice(const void* source, void* target, uint64_t bytes, Stream stream) {
+  return Taken(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream));
+}
+
 CudaCode CopyToHost(const void* source, void* target, uint64_t bytes, Stream stream) {
   const CudaCode code =
       Taken(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, stream));

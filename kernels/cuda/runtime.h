@@ -46,6 +46,8 @@ void Free(void* address);
 
 // `source` is ordinary (pageable) memory, free for reuse on return.
 CudaCode CopyToDevice(const void* source, void* target, uint64_t bytes, Stream stream);
+// From one place in the device's memory to another.
+CudaCode CopyOnDevice(const void* source, void* target, uint64_t bytes, Stream stream);
 // Waits until the bytes are there.
 CudaCode CopyToHost(const void* source, void* target, uint64_t bytes, Stream stream);
 

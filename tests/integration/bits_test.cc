@@ -16,11 +16,11 @@ struct Files {
 };
 
 // What `paceline run` prints for the spec on a fleet of that size.
-Json RunOn(const Files& files, int servers, int workers) {
-  const CommandResult result =
-      Paceline({"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
-                absl::StrCat("fleet.servers=", servers), "--set",
-                absl::StrCat("fleet.workers=", workers), "--worker-flag=--backend=cpu"});
+Json RunOn(const Files& files, int servers, int workers, const std::string& set = "name=small") {
+  const CommandResult result = Paceline(
+      {"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
+       absl::StrCat("fleet.servers=", servers), "--set", absl::StrCat("fleet.workers=", workers),
+       "--set", set, "--worker-flag=--backend=cpu"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   return result.json();
@@ -42,6 +42,20 @@ TEST_CASE("any number of workers and servers trains to the same bits") {
     CHECK(summary["samples"] == alone["samples"]);
     CHECK(summary["train_loss"] == alone["train_loss"]);
   }
+}
+
+TEST_CASE("layers that convolve, attend and draw random numbers train to the same bits") {
+  const Files files;
+  const std::string layers =
+      "model.layers=[{reshape: [4, 4, 1]}, {convolution: {channels: 8, padding: 1}}, relu, "
+      "{max_pool: 2}, {reshape: [4, 8]}, positional_embedding, {residual: [layer_norm, {attention: "
+      "{heads: 2}}, {dropout: 0.2}]}, flatten, {linear: 16}, gelu, {dropout: 0.3}, {linear: 2}]";
+  const Json alone = RunOn(files, 1, 1, layers);
+  const Json many = RunOn(files, 2, 3, layers);
+
+  CHECK(many["weights_sha256"] == alone["weights_sha256"]);
+  CHECK(many["train_loss"] == alone["train_loss"]);
+  CHECK(many["eval"] == alone["eval"]);
 }
 
 TEST_CASE("the norm over all partitions clips to the same bits on any number of servers") {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "common/job/round_plan.h"
 #include "worker/loop/weights_hash.h"
@@ -17,14 +18,6 @@ namespace {
 // so that they are the same bits.
 constexpr uint64_t kEvaluationBatch = 256;
 
-uint64_t OutputWidth(const v1::ModelSpec& model) {
-  uint64_t width = 0;
-  for (const v1::LayerSpec& layer : model.layers()) {
-    if (layer.has_linear()) width = layer.linear().units();
-  }
-  return width;
-}
-
 }  // namespace
 
 Trainer::Trainer(const v1::JobSpec& spec, const std::string& worker_id, LoadedData data)
@@ -34,15 +27,15 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const v1::JobSpec& spec
                                                          const std::string& worker_id,
                                                          kernels::BackendChoice backend) {
   ASSIGN_OR_RETURN(LoadedData data, LoadData(spec.data()));
-  const uint64_t width = OutputWidth(spec.model());
-  RETURN_IF_ERROR(CheckLabels(data.train, spec.model().loss(), width));
-  RETURN_IF_ERROR(CheckLabels(data.eval, spec.model().loss(), width));
   auto trainer = std::unique_ptr<Trainer>(new Trainer(spec, worker_id, std::move(data)));
   ASSIGN_OR_RETURN(trainer->parameters_, ParametersOf(spec, trainer->facts()));
   ASSIGN_OR_RETURN(auto kernels, kernels::CreateKernels(backend));
   trainer->facts_.set_kernel_signature(kernels->signature());
   ASSIGN_OR_RETURN(trainer->model_,
                    Model::Create(spec.model(), trainer->facts().features(), std::move(kernels)));
+  for (const Dataset* dataset : {&trainer->data_.train, &trainer->data_.eval}) {
+    RETURN_IF_ERROR(CheckLabels(*dataset, spec.model().loss(), trainer->model_->outputs()));
+  }
   return trainer;
 }
 
@@ -60,14 +53,16 @@ Batch Trainer::Gather(const Dataset& dataset, absl::Span<const uint64_t> indices
   const auto features = absl::MakeSpan(features_).first(indices.size() * dataset.features);
   const auto labels = absl::MakeSpan(labels_).first(indices.size());
   dataset.Gather(indices, features, labels);
-  return Batch{indices.size(), features, labels};
+  return Batch{indices.size(), features, labels, 0};
 }
 
 absl::Status Trainer::LeafGradient(uint64_t ordinal, absl::Span<float> gradient,
                                    LeafTotals* totals) {
   ShardSamples(spec_.seed(), data_.train.samples, spec_.data().shard_samples(), ordinal, &indices_);
-  ASSIGN_OR_RETURN(const BatchResult result,
-                   model_->Gradient(Gather(data_.train, indices_), gradient));
+  Batch batch = Gather(data_.train, indices_);
+  // The ordinal counts through all epochs, so no data shard draws as another does.
+  batch.random_key = RandomStream(spec_.seed(), "layers").Bits(ordinal);
+  ASSIGN_OR_RETURN(const BatchResult result, model_->Gradient(batch, gradient));
   if (!std::isfinite(result.loss_sum)) {
     return absl::OutOfRangeError(absl::StrCat("training has diverged: the loss of data shard ",
                                               ordinal, " is ", result.loss_sum,

@@ -2,10 +2,8 @@
 
 namespace paceline {
 
-absl::Status ActivationLayer::Forward(kernels::Kernels& kernels, kernels::ConstMatrix input,
-                                      kernels::ConstArray /*parameters*/,
-                                      kernels::Matrix output) const {
-  return kernels.Activate(activation_, input.array, output.array);
+absl::Status ActivationLayer::Forward(kernels::Kernels& kernels, const ForwardArguments& a) const {
+  return kernels.Activate(activation_, a.input.array, a.output.array);
 }
 
 absl::Status ActivationLayer::Backward(kernels::Kernels& kernels,

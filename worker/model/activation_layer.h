@@ -13,8 +13,7 @@ class ActivationLayer : public Layer {
   ActivationLayer(kernels::Activation activation, uint64_t width)
       : Layer(width, width), activation_(activation) {}
 
-  absl::Status Forward(kernels::Kernels& kernels, kernels::ConstMatrix input,
-                       kernels::ConstArray parameters, kernels::Matrix output) const override;
+  absl::Status Forward(kernels::Kernels& kernels, const ForwardArguments& arguments) const override;
 
   absl::Status Backward(kernels::Kernels& kernels,
                         const BackwardArguments& arguments) const override;

@@ -24,8 +24,10 @@ TEST_CASE("an activation layer keeps the width, has no parameters, and scales by
   REQUIRE(kernels->Upload({10, 20, 30, 40}, output_gradient.array).ok());
   const ActivationLayer layer(kernels::Activation::kRelu, 2);
 
-  REQUIRE(layer.Forward(*kernels, input, {}, output).ok());
-  REQUIRE(layer.Backward(*kernels, {input, output, {}, output_gradient, {}, input_gradient}).ok());
+  REQUIRE(layer.Forward(*kernels, {input, {}, output, {}, {}, {}}).ok());
+  REQUIRE(
+      layer.Backward(*kernels, {input, output, {}, output_gradient, {}, input_gradient, {}, {}, {}})
+          .ok());
 
   CHECK(layer.inputs() == 2);
   CHECK(layer.outputs() == 2);

@@ -3,7 +3,8 @@
 // next.
 //
 // Shapes   input: [samples, inputs()]; output: [samples, outputs()]; parameters and their gradient:
-//          [parameter_elements()], the layer's tensors one after the other.
+//          [parameter_elements()], the layer's tensors one after the other. A sample's own
+//          dimensions lie row-major in its row.
 // Errors   What the kernels report; a wrong shape is the caller's mistake and comes back as theirs.
 // Threads  Const; the kernels belong to one thread.
 #ifndef PACELINE_WORKER_MODEL_LAYER_H_
@@ -16,6 +17,23 @@
 
 namespace paceline {
 
+// What one forward and its backward have in common.
+struct Pass {
+  bool training = false;
+  // Of the pass's random numbers, in training.
+  uint64_t random_key = 0;
+};
+
+// What forward reads and writes. No memory overlaps.
+struct ForwardArguments {
+  kernels::ConstMatrix input;
+  kernels::ConstArray parameters;
+  kernels::Matrix output;  // Overwritten.
+  kernels::Array saved;    // [saved_elements()], for backward.
+  kernels::Array scratch;  // [scratch_elements()] or more.
+  Pass pass;
+};
+
 // What backward reads and writes. No memory overlaps.
 struct BackwardArguments {
   kernels::ConstMatrix input;   // As forward read it.
@@ -24,6 +42,9 @@ struct BackwardArguments {
   kernels::ConstMatrix output_gradient;  // Of the loss, by the output.
   kernels::Array parameter_gradient;     // Overwritten.
   kernels::Matrix input_gradient;        // Overwritten; no rows: not wanted (the first layer).
+  kernels::ConstArray saved;             // As forward wrote it.
+  kernels::Array scratch;
+  Pass pass;
 };
 
 class Layer {
@@ -37,8 +58,16 @@ class Layer {
   uint64_t outputs() const { return outputs_; }
   virtual uint64_t parameter_elements() const { return 0; }
 
-  virtual absl::Status Forward(kernels::Kernels& kernels, kernels::ConstMatrix input,
-                               kernels::ConstArray parameters, kernels::Matrix output) const = 0;
+  // What a batch of `samples` needs beside input, output and parameters: kept from forward to
+  // backward, and for the length of a call.
+  virtual uint64_t saved_elements(uint64_t /*samples*/) const { return 0; }
+  virtual uint64_t scratch_elements(const kernels::Kernels& /*kernels*/,
+                                    uint64_t /*samples*/) const {
+    return 0;
+  }
+
+  virtual absl::Status Forward(kernels::Kernels& kernels,
+                               const ForwardArguments& arguments) const = 0;
 
   virtual absl::Status Backward(kernels::Kernels& kernels,
                                 const BackwardArguments& arguments) const = 0;
@@ -47,6 +76,14 @@ class Layer {
   const uint64_t inputs_;
   const uint64_t outputs_;
 };
+
+// The same elements in rows of `columns`, which divides them.
+inline kernels::Matrix InRowsOf(uint64_t columns, kernels::Matrix m) {
+  return {m.array, m.rows * m.columns / columns, columns};
+}
+inline kernels::ConstMatrix InRowsOf(uint64_t columns, kernels::ConstMatrix m) {
+  return {m.array, m.rows * m.columns / columns, columns};
+}
 
 }  // namespace paceline
 

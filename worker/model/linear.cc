@@ -10,23 +10,25 @@ using kernels::Kernels;
 using kernels::Matrix;
 
 ConstMatrix Linear::Weight(ConstArray parameters) const {
-  return {parameters.Slice(0, weight_elements()), inputs(), outputs()};
+  return {parameters.Slice(0, weight_elements()), in_, units_};
 }
 
-absl::Status Linear::Forward(Kernels& kernels, ConstMatrix input, ConstArray parameters,
-                             Matrix output) const {
-  RETURN_IF_ERROR(kernels.Matmul({input}, {Weight(parameters)}, output));
-  return kernels.AddBiasRows(parameters.Slice(weight_elements(), outputs()), output);
+absl::Status Linear::Forward(Kernels& kernels, const ForwardArguments& a) const {
+  const Matrix output = InRowsOf(units_, a.output);
+  RETURN_IF_ERROR(kernels.Matmul({InRowsOf(in_, a.input)}, {Weight(a.parameters)}, output));
+  return kernels.AddBiasRows(a.parameters.Slice(weight_elements(), units_), output);
 }
 
 absl::Status Linear::Backward(Kernels& kernels, const BackwardArguments& a) const {
-  const Matrix weight_gradient = {a.parameter_gradient.Slice(0, weight_elements()), inputs(),
-                                  outputs()};
-  RETURN_IF_ERROR(kernels.Matmul({a.input, true}, {a.output_gradient}, weight_gradient));
-  RETURN_IF_ERROR(kernels.ColumnSums(a.output_gradient,
-                                     a.parameter_gradient.Slice(weight_elements(), outputs())));
+  const ConstMatrix output_gradient = InRowsOf(units_, a.output_gradient);
+  const Matrix weight_gradient = {a.parameter_gradient.Slice(0, weight_elements()), in_, units_};
+  RETURN_IF_ERROR(
+      kernels.Matmul({InRowsOf(in_, a.input), true}, {output_gradient}, weight_gradient));
+  RETURN_IF_ERROR(
+      kernels.ColumnSums(output_gradient, a.parameter_gradient.Slice(weight_elements(), units_)));
   if (a.input_gradient.rows == 0) return absl::OkStatus();
-  return kernels.Matmul({a.output_gradient}, {Weight(a.parameters), true}, a.input_gradient);
+  return kernels.Matmul({output_gradient}, {Weight(a.parameters), true},
+                        InRowsOf(in_, a.input_gradient));
 }
 
 }  // namespace paceline

@@ -6,22 +6,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/job/layer_plan.h"
 #include "proto/job.pb.h"
-#include "worker/model/activation_layer.h"
-#include "worker/model/linear.h"
+#include "worker/model/build_layers.h"
 
 namespace paceline {
 namespace {
 
-using kernels::Activation;
-using kernels::Array;
 using kernels::ConstMatrix;
 using kernels::Kernels;
 using kernels::Matrix;
 
-// 4 TiB of float32: past any machine, and far from overflow.
-constexpr uint64_t kParameterElementsMax = uint64_t{1} << 40;
-constexpr uint64_t kUnitsMax = uint64_t{1} << 20;
 constexpr uint64_t kFeaturesMax = (uint64_t{1} << 31) - 1;
 constexpr uint64_t kSamplesMax = (uint64_t{1} << 31) - 1;
 
@@ -40,27 +35,12 @@ absl::StatusOr<kernels::Loss> LossOf(const v1::ModelSpec& spec) {
   }
 }
 
-absl::StatusOr<std::unique_ptr<Layer>> MakeLayer(const v1::LayerSpec& spec, int index,
-                                                 uint64_t inputs) {
-  switch (spec.kind_case()) {
-    case v1::LayerSpec::kLinear: {
-      const uint64_t units = spec.linear().units();
-      if (units < 1 || units > kUnitsMax) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("model: layers.", index, " has ", units, " units, wanted 1..", kUnitsMax));
-      }
-      return std::make_unique<Linear>(inputs, units);
-    }
-    case v1::LayerSpec::kRelu:
-      return std::make_unique<ActivationLayer>(Activation::kRelu, inputs);
-    case v1::LayerSpec::kTanh:
-      return std::make_unique<ActivationLayer>(Activation::kTanh, inputs);
-    case v1::LayerSpec::kSigmoid:
-      return std::make_unique<ActivationLayer>(Activation::kSigmoid, inputs);
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("model: layers.", index, " is of no kind that this program knows"));
+// Words that the model takes as its samples' numbers; 0: it takes numbers.
+uint64_t VocabularyOf(const std::vector<LayerPlan>& plans) {
+  for (const LayerPlan& plan : plans) {
+    if (plan.spec->has_embedding()) return plan.spec->embedding().vocabulary();
   }
+  return 0;
 }
 
 bool LabelAllowed(kernels::Loss loss, float label, uint64_t width) {
@@ -95,8 +75,12 @@ absl::Status Sizes(absl::string_view what, uint64_t seen, uint64_t wanted) {
 
 }  // namespace
 
-Model::Model(uint64_t features, kernels::Loss loss, std::unique_ptr<Kernels> kernels)
-    : features_(features), loss_(loss), kernels_(std::move(kernels)) {}
+Model::Model(uint64_t features, const Options& options, std::unique_ptr<LayerStack> layers,
+             std::unique_ptr<Kernels> kernels)
+    : features_(features),
+      options_(options),
+      layers_(std::move(layers)),
+      kernels_(std::move(kernels)) {}
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Create(const v1::ModelSpec& spec, uint64_t features,
                                                      std::unique_ptr<Kernels> kernels) {
@@ -104,47 +88,19 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(const v1::ModelSpec& spec, 
     return absl::InvalidArgumentError(
         absl::StrCat("model: samples have ", features, " features, wanted 1..", kFeaturesMax));
   }
-  if (spec.layers().empty()) return absl::InvalidArgumentError("model: no layers");
   ASSIGN_OR_RETURN(const kernels::Loss loss, LossOf(spec));
-  std::unique_ptr<Model> model(new Model(features, loss, std::move(kernels)));
-  RETURN_IF_ERROR(model->AddLayers(spec));
-  RETURN_IF_ERROR(model->ValidateLossWidth());
-  ASSIGN_OR_RETURN(model->parameters_, model->kernels_->Allocate(model->parameter_elements_));
-  ASSIGN_OR_RETURN(model->parameter_gradient_,
-                   model->kernels_->Allocate(model->parameter_elements_));
+  ASSIGN_OR_RETURN(const std::vector<LayerPlan> plans, PlanLayers(spec, features));
+  const Options options = {loss, spec.label_smoothing(), VocabularyOf(plans)};
+  std::unique_ptr<Model> model(
+      new Model(features, options, BuildLayers(plans), std::move(kernels)));
+  const uint64_t elements = model->parameter_elements();
+  ASSIGN_OR_RETURN(model->parameters_, model->kernels_->Allocate(elements));
+  ASSIGN_OR_RETURN(model->parameter_gradient_, model->kernels_->Allocate(elements));
   return model;
 }
 
-absl::Status Model::AddLayers(const v1::ModelSpec& spec) {
-  uint64_t width = features_;
-  for (int i = 0; i < spec.layers_size(); ++i) {
-    Stage stage;
-    ASSIGN_OR_RETURN(stage.layer, MakeLayer(spec.layers(i), i, width));
-    stage.parameters_begin = parameter_elements_;
-    parameter_elements_ += stage.layer->parameter_elements();
-    if (parameter_elements_ > kParameterElementsMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("model: layers 0..", i, " have ", parameter_elements_,
-                       " parameter elements, wanted at most ", kParameterElementsMax));
-    }
-    width = stage.layer->outputs();
-    width_max_ = std::max(width_max_, width);
-    stages_.push_back(std::move(stage));
-  }
-  if (parameter_elements_ > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError("model: no layer has parameters, so nothing can be trained");
-}
-
-absl::Status Model::ValidateLossWidth() const {
-  const uint64_t width = stages_.back().layer->outputs();
-  if (loss_ == kernels::Loss::kSoftmaxCrossEntropy || width == 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "model: the last layer has width ", width, ", but loss ",
-      loss_ == kernels::Loss::kSquaredError ? "mse" : "sigmoid_cross_entropy", " wants width 1"));
-}
-
 absl::Status Model::SetParameters(absl::Span<const float> flat) {
-  RETURN_IF_ERROR(Sizes("the parameter vector", flat.size(), parameter_elements_));
+  RETURN_IF_ERROR(Sizes("the parameter vector", flat.size(), parameter_elements()));
   has_parameters_ = false;
   RETURN_IF_ERROR(kernels_->Upload(flat, parameters_->array()));
   has_parameters_ = true;
@@ -152,24 +108,32 @@ absl::Status Model::SetParameters(absl::Span<const float> flat) {
 }
 
 absl::StatusOr<BatchResult> Model::Gradient(const Batch& batch, absl::Span<float> gradient_sum) {
-  RETURN_IF_ERROR(Sizes("the gradient vector", gradient_sum.size(), parameter_elements_));
+  RETURN_IF_ERROR(Sizes("the gradient vector", gradient_sum.size(), parameter_elements()));
   RETURN_IF_ERROR(ValidateBatch(batch));
   RETURN_IF_ERROR(Reserve(batch.samples));
 
-  RETURN_IF_ERROR(Forward(batch));
-  RETURN_IF_ERROR(ComputeLoss(batch.samples, OutputGradient(stages_.size() - 1, batch.samples)));
-  RETURN_IF_ERROR(Backward(batch.samples));
+  const Pass pass = {true, batch.random_key};
+  RETURN_IF_ERROR(Forward(batch, pass));
+  RETURN_IF_ERROR(ComputeLoss(batch.samples, Output(*output_gradient_, batch.samples),
+                              options_.label_smoothing));
+  RETURN_IF_ERROR(Backward(batch.samples, pass));
 
   RETURN_IF_ERROR(kernels_->Download(parameter_gradient_->array(), gradient_sum));
   return Result(batch.samples);
 }
 
-absl::StatusOr<BatchResult> Model::Evaluate(const Batch& batch) {
+absl::StatusOr<BatchResult> Model::Evaluate(const Batch& batch, absl::Span<float> outputs) {
   RETURN_IF_ERROR(ValidateBatch(batch));
+  if (!outputs.empty()) {
+    RETURN_IF_ERROR(Sizes("the outputs", outputs.size(), batch.samples * this->outputs()));
+  }
   RETURN_IF_ERROR(Reserve(batch.samples));
 
-  RETURN_IF_ERROR(Forward(batch));
-  RETURN_IF_ERROR(ComputeLoss(batch.samples, {}));
+  RETURN_IF_ERROR(Forward(batch, {}));
+  RETURN_IF_ERROR(ComputeLoss(batch.samples, {}, 0));
+  if (!outputs.empty()) {
+    RETURN_IF_ERROR(kernels_->Download(Output(*outputs_, batch.samples).array, outputs));
+  }
   return Result(batch.samples);
 }
 
@@ -183,16 +147,31 @@ absl::Status Model::ValidateBatch(const Batch& batch) const {
   }
   RETURN_IF_ERROR(Sizes("the batch's features", batch.features.size(), batch.samples * features_));
   RETURN_IF_ERROR(Sizes("the batch's labels", batch.labels.size(), batch.samples));
+  RETURN_IF_ERROR(ValidateWords(batch.features));
   return ValidateLabels(batch.labels);
 }
 
+absl::Status Model::ValidateWords(absl::Span<const float> features) const {
+  if (options_.vocabulary == 0) return absl::OkStatus();
+  const auto end = static_cast<float>(options_.vocabulary);
+  for (size_t i = 0; i < features.size(); ++i) {
+    const float word = features[i];
+    if (word >= 0 && word < end && word == std::floor(word)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("model: number ", i % features_, " of row ",
+                                                   i / features_, " of the batch is ", word,
+                                                   ", wanted a word 0..", options_.vocabulary - 1,
+                                                   " of the embedding's ", options_.vocabulary));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Model::ValidateLabels(absl::Span<const float> labels) const {
-  const uint64_t width = stages_.back().layer->outputs();
+  const uint64_t width = outputs();
   for (size_t row = 0; row < labels.size(); ++row) {
-    if (LabelAllowed(loss_, labels[row], width)) continue;
+    if (LabelAllowed(options_.loss, labels[row], width)) continue;
     return absl::InvalidArgumentError(absl::StrCat("model: the label of row ", row,
                                                    " of the batch is ", labels[row], ", wanted ",
-                                                   LabelsWanted(loss_, width)));
+                                                   LabelsWanted(options_.loss, width)));
   }
   return absl::OkStatus();
 }
@@ -202,13 +181,13 @@ absl::Status Model::Reserve(uint64_t samples) {
   capacity_ = 0;  // Until all of it is there.
   const auto take = [this](uint64_t elements, std::unique_ptr<kernels::Buffer>& buffer) {
     buffer.reset();  // First, so that the old and the new need not fit together.
-    ASSIGN_OR_RETURN(buffer, kernels_->Allocate(elements));
+    ASSIGN_OR_RETURN(buffer, kernels_->Allocate(std::max<uint64_t>(elements, 1)));
     return absl::OkStatus();
   };
-  for (Stage& stage : stages_) {
-    RETURN_IF_ERROR(take(samples * stage.layer->outputs(), stage.output));
-  }
-  for (auto& gradient : gradients_) RETURN_IF_ERROR(take(samples * width_max_, gradient));
+  RETURN_IF_ERROR(take(layers_->saved_elements(samples), saved_));
+  RETURN_IF_ERROR(take(layers_->scratch_elements(*kernels_, samples), scratch_));
+  RETURN_IF_ERROR(take(samples * outputs(), outputs_));
+  RETURN_IF_ERROR(take(samples * outputs(), output_gradient_));
   RETURN_IF_ERROR(take(samples * features_, batch_features_));
   RETURN_IF_ERROR(take(samples, batch_labels_));
   RETURN_IF_ERROR(take(2 * samples, totals_));
@@ -217,45 +196,43 @@ absl::Status Model::Reserve(uint64_t samples) {
   return absl::OkStatus();
 }
 
-absl::Status Model::Forward(const Batch& batch) {
+absl::Status Model::Forward(const Batch& batch, const Pass& pass) {
   const uint64_t samples = batch.samples;
   RETURN_IF_ERROR(
       kernels_->Upload(batch.features, batch_features_->array().Slice(0, batch.features.size())));
   RETURN_IF_ERROR(kernels_->Upload(batch.labels, batch_labels_->array().Slice(0, samples)));
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    const Layer& layer = *stages_[i].layer;
-    const Array parameters =
-        parameters_->array().Slice(stages_[i].parameters_begin, layer.parameter_elements());
-    RETURN_IF_ERROR(layer.Forward(*kernels_, Input(i, samples), parameters, Output(i, samples)));
-  }
-  return absl::OkStatus();
+  ForwardArguments arguments;
+  arguments.input = Input(samples);
+  arguments.parameters = parameters_->array();
+  arguments.output = Output(*outputs_, samples);
+  arguments.saved = saved_->array();
+  arguments.scratch = scratch_->array();
+  arguments.pass = pass;
+  return layers_->Forward(*kernels_, arguments);
 }
 
-absl::Status Model::ComputeLoss(uint64_t samples, Matrix gradient) {
+absl::Status Model::ComputeLoss(uint64_t samples, Matrix gradient, float label_smoothing) {
   kernels::LossArguments arguments;
-  arguments.outputs = Output(stages_.size() - 1, samples);
+  arguments.outputs = Output(*outputs_, samples);
   arguments.labels = batch_labels_->array().Slice(0, samples);
   arguments.losses = totals_->array().Slice(0, samples);
   arguments.correct = totals_->array().Slice(samples, samples);
   arguments.gradient = gradient;
-  return kernels_->ComputeLoss(loss_, arguments);
+  arguments.label_smoothing = label_smoothing;
+  return kernels_->ComputeLoss(options_.loss, arguments);
 }
 
-absl::Status Model::Backward(uint64_t samples) {
-  for (size_t i = stages_.size(); i-- > 0;) {
-    const Layer& layer = *stages_[i].layer;
-    const uint64_t begin = stages_[i].parameters_begin;
-    BackwardArguments arguments;
-    arguments.input = Input(i, samples);
-    arguments.output = Output(i, samples);
-    arguments.parameters = parameters_->array().Slice(begin, layer.parameter_elements());
-    arguments.output_gradient = OutputGradient(i, samples);
-    arguments.parameter_gradient =
-        parameter_gradient_->array().Slice(begin, layer.parameter_elements());
-    if (i > 0) arguments.input_gradient = OutputGradient(i - 1, samples);
-    RETURN_IF_ERROR(layer.Backward(*kernels_, arguments));
-  }
-  return absl::OkStatus();
+absl::Status Model::Backward(uint64_t samples, const Pass& pass) {
+  BackwardArguments arguments;
+  arguments.input = Input(samples);
+  arguments.output = Output(*outputs_, samples);
+  arguments.parameters = parameters_->array();
+  arguments.output_gradient = Output(*output_gradient_, samples);
+  arguments.parameter_gradient = parameter_gradient_->array();
+  arguments.saved = saved_->array();
+  arguments.scratch = scratch_->array();
+  arguments.pass = pass;
+  return layers_->Backward(*kernels_, arguments);
 }
 
 // Adds in the order of the samples, in double.
@@ -269,19 +246,12 @@ absl::StatusOr<BatchResult> Model::Result(uint64_t samples) {
   return result;
 }
 
-ConstMatrix Model::Input(size_t stage, uint64_t samples) const {
-  if (stage > 0) return Output(stage - 1, samples);
+ConstMatrix Model::Input(uint64_t samples) const {
   return {batch_features_->array().Slice(0, samples * features_), samples, features_};
 }
 
-Matrix Model::Output(size_t stage, uint64_t samples) const {
-  const uint64_t width = stages_[stage].layer->outputs();
-  return {stages_[stage].output->array().Slice(0, samples * width), samples, width};
-}
-
-Matrix Model::OutputGradient(size_t stage, uint64_t samples) const {
-  const uint64_t width = stages_[stage].layer->outputs();
-  return {gradients_[stage % 2]->array().Slice(0, samples * width), samples, width};
+Matrix Model::Output(const kernels::Buffer& buffer, uint64_t samples) const {
+  return {buffer.array().Slice(0, samples * outputs()), samples, outputs()};
 }
 
 }  // namespace paceline

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "common/base/random.h"
 #include "common/job/parameters.h"
 #include "kernels/backend.h"
 #include "proto/job.pb.h"
+#include "worker/model/model_testing.h"
 #include "worker/model/pytorch_fixture.h"
 
 namespace paceline {
@@ -44,36 +44,22 @@ v1::ModelSpec Spec(v1::ModelSpec::Loss loss, const std::vector<std::string>& lay
 
 using kernels::BackendChoice;
 
-// The CPU, and CUDA where this build and machine have it.
-std::vector<BackendChoice> Backends() {
-  static const bool kHasCuda = kernels::CreateKernels(BackendChoice::kCuda).ok();
-  if (kHasCuda) return {BackendChoice::kCpu, BackendChoice::kCuda};
-  return {BackendChoice::kCpu};
-}
-
 absl::StatusOr<std::unique_ptr<Model>> Create(const v1::ModelSpec& spec, uint64_t features,
                                               BackendChoice choice = BackendChoice::kCpu) {
   return Model::Create(spec, features, *kernels::CreateKernels(choice));
-}
-
-Values Random(uint64_t count, const std::string& purpose) {
-  const RandomStream stream(3, purpose);
-  Values values(count);
-  for (uint64_t i = 0; i < count; ++i) values[i] = 2 * stream.Uniform(i) - 1;
-  return values;
 }
 
 // A batch that owns its numbers.
 struct Samples {
   Values features;
   Values labels;
-  Batch batch() const { return {labels.size(), features, labels}; }
+  Batch batch() const { return {labels.size(), features, labels, 0}; }
 };
 
 // Labels 0, 1, ... classes - 1 by turns.
 Samples RandomSamples(uint64_t samples, uint64_t features, int classes,
                       const std::string& purpose) {
-  Samples result{Random(samples * features, purpose), {}};
+  Samples result{RandomNumbers(samples * features, purpose), {}};
   for (uint64_t i = 0; i < samples; ++i) result.labels.push_back(static_cast<float>(i % classes));
   return result;
 }
@@ -83,7 +69,7 @@ bool SameBits(const Values& a, const Values& b) {
 }
 
 TEST_CASE("losses and gradients are PyTorch's") {
-  const BackendChoice backend = GENERATE(from_range(Backends()));
+  const BackendChoice backend = GENERATE(from_range(ModelBackends()));
   for (const PytorchFixture& f : PytorchFixtures()) {
     INFO(f.activation << " " << f.loss);
     const std::string loss = f.loss;
@@ -93,7 +79,7 @@ TEST_CASE("losses and gradients are PyTorch's") {
     REQUIRE(model->SetParameters(f.parameters).ok());
     Values gradient(f.parameters.size());
 
-    const auto result = model->Gradient({4, f.features, f.labels}, absl::MakeSpan(gradient));
+    const auto result = model->Gradient({4, f.features, f.labels, 0}, absl::MakeSpan(gradient));
 
     REQUIRE(result.ok());
     CHECK(result->samples == 4);
@@ -105,28 +91,6 @@ TEST_CASE("losses and gradients are PyTorch's") {
   }
 }
 
-// The largest difference between the gradient and central differences of the loss. The loss is a
-// sum of float32, so a step of 2^-7 is the compromise between its rounding and the curvature.
-double WorstDifference(Model& model, const Batch& batch, Values parameters) {
-  constexpr float kStep = 1.0f / 128;
-  REQUIRE(model.SetParameters(parameters).ok());
-  Values gradient(parameters.size());
-  REQUIRE(model.Gradient(batch, absl::MakeSpan(gradient)).ok());
-  const auto loss_at = [&](size_t i, float value) {
-    const float before = std::exchange(parameters[i], value);
-    REQUIRE(model.SetParameters(parameters).ok());
-    parameters[i] = before;
-    return model.Evaluate(batch)->loss_sum;
-  };
-  double worst = 0;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const float up = parameters[i] + kStep, down = parameters[i] - kStep;
-    const double slope = (loss_at(i, up) - loss_at(i, down)) / (double{up} - down);
-    worst = std::max(worst, std::abs(slope - gradient[i]));
-  }
-  return worst;
-}
-
 TEST_CASE("every layer under every loss agrees with finite differences") {
   const std::string layer = GENERATE("relu", "tanh", "sigmoid", "4");
   const auto [loss, width, classes] = GENERATE(table<v1::ModelSpec::Loss, std::string, int>(
@@ -134,7 +98,7 @@ TEST_CASE("every layer under every loss agrees with finite differences") {
   INFO(layer << " under loss " << loss);
   auto model = *Create(Spec(loss, {"6", layer, width}), 5);
   const Samples samples = RandomSamples(7, 5, classes, "finite differences");
-  Values parameters = Random(model->parameter_elements(), "parameters");
+  Values parameters = RandomNumbers(model->parameter_elements(), "parameters");
   // No relu may change sides within a step: hidden units are far on one side or the other, for
   // |x W| is below 5 * 0.5.
   for (int i = 0; i < 30; ++i) parameters[i] *= 0.5f;
@@ -148,14 +112,14 @@ TEST_CASE("layers without parameters may come first, last and in a row") {
   const Samples samples = RandomSamples(7, 5, 3, "stack");
   REQUIRE(model->parameter_elements() == 5 * 4 + 4 + 4 * 3 + 3);
 
-  const Values parameters = Random(model->parameter_elements(), "parameters");
+  const Values parameters = RandomNumbers(model->parameter_elements(), "parameters");
 
   CHECK(WorstDifference(*model, samples.batch(), parameters) < 1e-3);
 }
 
 TEST_CASE("evaluation gives the loss and the hits of the gradient's own forward") {
   auto model = *Create(Spec(kSoftmax, {"8", "relu", "4"}), 6);
-  REQUIRE(model->SetParameters(Random(model->parameter_elements(), "parameters")).ok());
+  REQUIRE(model->SetParameters(RandomNumbers(model->parameter_elements(), "parameters")).ok());
   const Samples samples = RandomSamples(50, 6, 4, "evaluate");
   Values gradient(model->parameter_elements());
 
@@ -180,17 +144,17 @@ TEST_CASE(
   const Values features = {5, 1, 1, 5, 5, 1};
   const Values labels = {0, 1, 1};
 
-  CHECK(classifier->Evaluate({3, features, labels})->correct == 2);
-  CHECK(line->Evaluate({3, features, labels})->correct == 0);
+  CHECK(classifier->Evaluate({3, features, labels, 0})->correct == 2);
+  CHECK(line->Evaluate({3, features, labels, 0})->correct == 0);
   // (6 - 0)^2 + (6 - 1)^2 + (6 - 1)^2.
-  CHECK(line->Evaluate({3, features, labels})->loss_sum == 86);
+  CHECK(line->Evaluate({3, features, labels, 0})->loss_sum == 86);
 }
 
 TEST_CASE("a gradient is the same bits twice, after other batches, and in another model") {
-  const BackendChoice backend = GENERATE(from_range(Backends()));
+  const BackendChoice backend = GENERATE(from_range(ModelBackends()));
   const v1::ModelSpec spec = Spec(kSoftmax, {"128", "relu", "10"});
   auto model = *Create(spec, 784, backend);
-  const Values parameters = Random(model->parameter_elements(), "parameters");
+  const Values parameters = RandomNumbers(model->parameter_elements(), "parameters");
   REQUIRE(model->SetParameters(parameters).ok());
   const Samples shard = RandomSamples(32, 784, 10, "shard");
   Values first(parameters.size()), again(parameters.size()), other(parameters.size(), 7.0f);
@@ -217,7 +181,7 @@ TEST_CASE("a gradient is the same bits twice, after other batches, and in anothe
 TEST_CASE("the gradient of a batch is the sum over its samples") {
   auto model = *Create(Spec(kSigmoid, {"4", "tanh", "1"}), 3);
   const size_t elements = model->parameter_elements();
-  REQUIRE(model->SetParameters(Random(elements, "parameters")).ok());
+  REQUIRE(model->SetParameters(RandomNumbers(elements, "parameters")).ok());
   const Samples samples = RandomSamples(5, 3, 2, "sum");
   Values whole(elements);
   Values one(elements);
@@ -226,7 +190,7 @@ TEST_CASE("the gradient of a batch is the sum over its samples") {
   REQUIRE(model->Gradient(samples.batch(), absl::MakeSpan(whole)).ok());
   for (int i = 0; i < 5; ++i) {
     const Batch batch = {1, absl::MakeConstSpan(samples.features).subspan(i * 3, 3),
-                         absl::MakeConstSpan(samples.labels).subspan(i, 1)};
+                         absl::MakeConstSpan(samples.labels).subspan(i, 1), 0};
     REQUIRE(model->Gradient(batch, absl::MakeSpan(one)).ok());
     for (size_t j = 0; j < elements; ++j) sum[j] += one[j];
   }
@@ -270,22 +234,19 @@ TEST_CASE("layers and losses that do not fit each other are refused") {
   };
 
   CHECK(refused(Spec(kMse, {"8", "relu", "2"})) ==
-        "model: the last layer has width 2, but loss mse wants width 1");
-  CHECK(refused(Spec(kSigmoid, {"3"})) ==
-        "model: the last layer has width 3, but loss sigmoid_cross_entropy wants width 1");
-  CHECK(refused(Spec(kSoftmax, {})) == "model: no layers");
-  CHECK(refused(Spec(kSoftmax, {"relu"})) ==
-        "model: no layer has parameters, so nothing can be trained");
-  CHECK(refused(Spec(kSoftmax, {"relu", "0"})) == "model: layers.1 has 0 units, wanted 1..1048576");
-  CHECK(refused(Spec(kSoftmax, {"1048577"})) ==
-        "model: layers.0 has 1048577 units, wanted 1..1048576");
-  CHECK(refused(no_kind) == "model: layers.1 is of no kind that this program knows");
+        "model.layers[2].linear.units is 2, but model.loss mse wants a last layer of width 1");
+  CHECK(
+      refused(Spec(kSoftmax, {})) ==
+      "model.layers has no layer with parameters; wanted at least one, or nothing can be trained");
+  CHECK(refused(Spec(kSoftmax, {"relu", "0"})) ==
+        "model.layers[1].linear.units is 0; wanted the width of the layer's output");
+  CHECK(refused(no_kind).find("model.layers[1] is empty; wanted one of ") == 0);
   CHECK(refused(Spec(v1::ModelSpec::LOSS_UNSPECIFIED, {"3"})) ==
         "model: loss is 0, wanted softmax_cross_entropy, mse or sigmoid_cross_entropy");
   CHECK(refused(Spec(kSoftmax, {"3"}), 0) ==
         "model: samples have 0 features, wanted 1..2147483647");
-  CHECK(refused(Spec(kSoftmax, {"1048576", "1048576"})).find("wanted at most") !=
-        std::string::npos);
+  CHECK(refused(Spec(kSoftmax, {"1048576", "1048576"}))
+            .find("parameter 'layers.1.weight' brings the job") == 0);
 }
 
 TEST_CASE("labels that the loss does not allow are refused by row and nothing is written") {
@@ -305,12 +266,12 @@ TEST_CASE("labels that the loss does not allow are refused by row and nothing is
   const Values labels = {0, 1, label};
   Values gradient(elements, 9.0f);
 
-  const auto result = model->Gradient({3, features, labels}, absl::MakeSpan(gradient));
+  const auto result = model->Gradient({3, features, labels, 0}, absl::MakeSpan(gradient));
 
   CHECK(absl::IsInvalidArgument(result.status()));
   CHECK(result.status().message() == "model: the label of row 2 of the batch " + wanted);
   CHECK(gradient == Values(elements, 9.0f));
-  CHECK(absl::IsInvalidArgument(model->Evaluate({3, features, labels}).status()));
+  CHECK(absl::IsInvalidArgument(model->Evaluate({3, features, labels, 0}).status()));
 }
 
 TEST_CASE("batches and vectors of the wrong size are refused and nothing is written") {
@@ -320,15 +281,15 @@ TEST_CASE("batches and vectors of the wrong size are refused and nothing is writ
   Values gradient(6, 9.0f);
   const absl::Span<float> out = absl::MakeSpan(gradient);
 
-  CHECK(absl::IsInvalidArgument(model->Gradient({2, six, three}, out).status()));
-  CHECK(absl::IsInvalidArgument(model->Gradient({3, three, three}, out).status()));
-  CHECK(absl::IsInvalidArgument(model->Gradient({3, six, six}, out).status()));
-  CHECK(absl::IsInvalidArgument(model->Gradient({0, {}, {}}, out).status()));
-  CHECK(absl::IsInvalidArgument(model->Gradient({3, six, three}, out.subspan(1)).status()));
+  CHECK(absl::IsInvalidArgument(model->Gradient({2, six, three, 0}, out).status()));
+  CHECK(absl::IsInvalidArgument(model->Gradient({3, three, three, 0}, out).status()));
+  CHECK(absl::IsInvalidArgument(model->Gradient({3, six, six, 0}, out).status()));
+  CHECK(absl::IsInvalidArgument(model->Gradient({0, {}, {}, 0}, out).status()));
+  CHECK(absl::IsInvalidArgument(model->Gradient({3, six, three, 0}, out.subspan(1)).status()));
   CHECK(absl::IsInvalidArgument(model->SetParameters(three)));
 
   CHECK(gradient == Values(6, 9.0f));
-  CHECK(model->Gradient({3, six, three}, out).ok());
+  CHECK(model->Gradient({3, six, three, 0}, out).ok());
 }
 
 TEST_CASE("a model without parameters yet computes nothing") {
@@ -336,10 +297,10 @@ TEST_CASE("a model without parameters yet computes nothing") {
   const Values features(2), labels(1);
   Values gradient(6, 9.0f);
 
-  const auto result = model->Gradient({1, features, labels}, absl::MakeSpan(gradient));
+  const auto result = model->Gradient({1, features, labels, 0}, absl::MakeSpan(gradient));
 
   CHECK(absl::IsFailedPrecondition(result.status()));
-  CHECK(absl::IsFailedPrecondition(model->Evaluate({1, features, labels}).status()));
+  CHECK(absl::IsFailedPrecondition(model->Evaluate({1, features, labels, 0}).status()));
   CHECK(gradient == Values(6, 9.0f));
 }
 
