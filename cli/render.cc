@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "cli/evaluation_view.h"
 
 namespace paceline::cli {
 namespace {
@@ -74,7 +75,7 @@ Json EvaluationJson(const v1::Evaluation& evaluation) {
   Json json = Json::object();
   json["epoch"] = evaluation.epoch();
   json["loss"] = Number(evaluation.loss());
-  json["accuracy"] = evaluation.has_accuracy() ? Number(evaluation.accuracy()) : Json(nullptr);
+  AddMetrics(evaluation, &json);
   json["final"] = evaluation.final();
   return json;
 }
@@ -477,6 +478,9 @@ std::string ResultText(const v1::JobStatus& job, const std::string& run_director
   if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
     rows.push_back({"eval loss", absl::StrFormat("%.4f", e->loss())});
     if (e->has_accuracy()) rows.push_back({"eval accuracy", Percent(e->accuracy())});
+    if (const std::string text = MetricsText(*e); !text.empty()) {
+      rows.push_back({"eval metrics", text});
+    }
   }
   rows.push_back({"traffic", Traffic(job)});
   if (!job.weights_sha256().empty()) rows.push_back({"weights_sha256", job.weights_sha256()});
@@ -523,7 +527,8 @@ std::string SummaryJson(const v1::JobStatus& job, const std::string& state,
   if (const v1::Evaluation* e = LastEvaluation(job); e != nullptr) {
     eval = Json::object();
     eval["loss"] = Number(e->loss());
-    eval["accuracy"] = e->has_accuracy() ? Number(e->accuracy()) : Json(nullptr);
+    AddMetrics(*e, &eval);
+    AddConfusion(*e, &eval);
     eval["samples"] = e->samples();
   }
   Json json = Json::object();

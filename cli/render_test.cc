@@ -245,6 +245,18 @@ run directory   runs/digits
 )");
 }
 
+TEST_CASE("the result has the metrics of the evaluation, and so has summary.json") {
+  v1::JobStatus job = FinishedJob();
+  job.mutable_evaluations(1)->set_auc(0.875);
+  job.mutable_evaluations(1)->add_confusion(500);
+
+  CHECK(ResultText(job, "").find("eval accuracy   90.00%\neval metrics    AUC 0.8750\n") !=
+        std::string::npos);
+  const auto eval = nlohmann::json::parse(SummaryJson(job))["eval"];
+  CHECK(eval["auc"] == 0.875);
+  CHECK(eval["confusion"] == nlohmann::json::parse("[[500]]"));
+}
+
 TEST_CASE("the result of a job that failed before it began") {
   v1::JobStatus job;
   job.set_job("new-1");

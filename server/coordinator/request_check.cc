@@ -17,6 +17,7 @@ constexpr int kReportsMax = 1 << 16;
 constexpr int kExtentsMax = 1 << 16;
 constexpr int kBucketsMax = 65;
 constexpr int kBackupsMax = 64;
+constexpr int kConfusionMax = 32 * 32;
 constexpr uint64_t kFeaturesMax = uint64_t{1} << 32;
 constexpr uint64_t kSamplesMax = uint64_t{1} << 40;
 constexpr size_t kFingerprintBytesMax = 64;
@@ -88,6 +89,8 @@ absl::Status CheckWorkerSync(const v1::WorkerSyncRequest& request) {
   }
   for (const v1::WorkerJobReport& report : request.jobs()) {
     for (const v1::Evaluation& evaluation : report.evaluations()) {
+      RETURN_IF_ERROR(
+          CheckCount("evaluations.confusion", evaluation.confusion_size(), kConfusionMax));
       const std::string& hash = evaluation.weights_sha256();
       const bool is_hex = hash.size() == 64 && std::all_of(hash.begin(), hash.end(), [](char c) {
                             return absl::ascii_isxdigit(c);

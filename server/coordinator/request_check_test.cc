@@ -52,6 +52,15 @@ TEST_CASE("the final evaluation has a hash, and only that one") {
   CHECK(CheckWorkerSync(request).ok());
 }
 
+TEST_CASE("an evaluation has no more classes to confuse than a status shall carry") {
+  v1::WorkerSyncRequest request = Worker();
+  v1::Evaluation* evaluation = request.add_jobs()->add_evaluations();
+  for (int i = 0; i < 32 * 32; ++i) evaluation->add_confusion(1);
+  CHECK(CheckWorkerSync(request).ok());
+  evaluation->add_confusion(1);
+  CHECK(Says(CheckWorkerSync(request), "evaluations.confusion"));
+}
+
 TEST_CASE("a server says where it is reached") {
   v1::ServerSyncRequest request = Server();
   CHECK(CheckServerSync(request).ok());

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/job/round_plan.h"
 #include "worker/loop/weights_hash.h"
+#include "worker/model/metrics.h"
 
 namespace paceline {
 namespace {
@@ -101,10 +102,14 @@ absl::StatusOr<v1::Evaluation> Trainer::Evaluate(const EvaluateRequest& request)
   const uint64_t samples = data_.eval.samples;
   double loss_sum = 0;
   uint64_t correct = 0;
+  Metrics metrics(spec_.model().loss(), model_->outputs());
   for (uint64_t begin = 0; begin < samples; begin += kEvaluationBatch) {
     indices_.resize(std::min(kEvaluationBatch, samples - begin));
     std::iota(indices_.begin(), indices_.end(), begin);
-    ASSIGN_OR_RETURN(const BatchResult result, model_->Evaluate(Gather(data_.eval, indices_)));
+    const Batch batch = Gather(data_.eval, indices_);
+    outputs_.resize(batch.samples * model_->outputs());
+    ASSIGN_OR_RETURN(const BatchResult result, model_->Evaluate(batch, absl::MakeSpan(outputs_)));
+    metrics.Add(outputs_, batch.labels);
     loss_sum += result.loss_sum;
     correct += result.correct;
   }
@@ -118,6 +123,7 @@ absl::StatusOr<v1::Evaluation> Trainer::Evaluate(const EvaluateRequest& request)
     if (spec_.model().loss() != v1::ModelSpec::MSE) {
       evaluation.set_accuracy(static_cast<double>(correct) / static_cast<double>(samples));
     }
+    metrics.FillIn(&evaluation);
   }
   evaluation.set_final(request.final);
   if (request.final) {

@@ -64,6 +64,7 @@ class Trainer {
   std::vector<uint64_t> indices_;
   std::vector<float> features_;
   std::vector<float> labels_;
+  std::vector<float> outputs_;
 };
 
 }  // namespace paceline
