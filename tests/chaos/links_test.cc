@@ -123,7 +123,7 @@ class LinkTrouble : public Trouble {
     if (InSync(fleet_->Status(job_)) < 2) return;
     const std::string& victim = hosts_[random_.Below(hosts_.size())];
     std::vector<std::string> others = {"coordinator"};
-    if (random_.Chance(0.7)) others = {hosts_[random_.Below(hosts_.size())]};
+    if (random_.Chance(0.7)) others = {AnotherThan(victim)};
     if (random_.Chance(0.2)) others = hosts_;
     const absl::Duration delay =
         random_.Chance(0.25) ? random_.Ms(5, 200) : absl::InfiniteDuration();
@@ -135,15 +135,23 @@ class LinkTrouble : public Trouble {
     }
     heal_at_ = absl::Now() + random_.Ms(300, 4000);
     ++done_;
-    std::printf("%s: %s%s %s %s\n", victim.c_str(), is_sending ? "sends" : "",
-                is_receiving ? " receives" : "", absl::FormatDuration(delay).c_str(),
-                others.size() == 1 ? others[0].c_str() : "everybody");
+    std::printf("%s %s %s: %s for each packet\n", victim.c_str(),
+                is_sending ? (is_receiving ? "to and from" : "to") : "from",
+                others.size() == 1 ? others[0].c_str() : "everybody",
+                absl::FormatDuration(delay).c_str());
   }
   void End() override { links_->Heal(); }
   bool HidesCoordinator() const override { return false; }
   std::string Done() const override { return absl::StrCat(done_, " links cut or slow"); }
 
  private:
+  const std::string& AnotherThan(const std::string& host) {
+    while (true) {
+      const std::string& other = hosts_[random_.Below(hosts_.size())];
+      if (other != host) return other;
+    }
+  }
+
   Links* const links_;
   Fleet* const fleet_;
   const std::string job_;
