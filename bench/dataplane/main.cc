@@ -238,10 +238,12 @@ int Compare(const Flags& flags) {
   const std::vector<Row> rows = RowsOf(flags);
   Table table;
   std::vector<double> copy, add;
+  std::map<std::string, std::vector<double>> apply;
   for (int round = -1; round < flags.rounds; ++round) {  // The first warms up.
     if (round >= 0) {
       copy.push_back(MemcpyGbPerSecond());
       add.push_back(AddGbPerSecond());
+      for (const char* rule : kRules) apply[rule].push_back(ApplySecondsPerGb(rule));
     }
     for (const Row& row : rows) {
       for (const Variant& variant : variants) {
@@ -255,10 +257,15 @@ int Compare(const Flags& flags) {
     for (const auto& [row, by_variant] : table) {
       for (const auto& [name, figures] : by_variant) json["rows"][row][name] = JsonOf(figures);
     }
+    for (const auto& [rule, seconds] : apply) json["apply_s_per_gb"][rule] = Median(seconds);
     std::printf("%s\n", json.dump(2).c_str());
     return 0;
   }
-  std::printf("memcpy %.1f GB/s, stream add %.1f GB/s\n", Median(copy), Median(add));
+  std::printf("memcpy %.1f GB/s, stream add %.1f GB/s", Median(copy), Median(add));
+  for (const auto& [rule, seconds] : apply) {
+    std::printf(", %s alone %.3f s/GB", rule.c_str(), Median(seconds));
+  }
+  std::printf("\n");
   for (const Row& row : rows) {
     (row.load.wants_latencies ? PrintLatency : PrintThroughput)(row, table[row.name], variants);
   }

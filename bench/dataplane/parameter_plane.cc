@@ -5,6 +5,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -90,6 +91,26 @@ v1::ServerSyncReply AllJobs(const std::vector<size_t>& message_bytes) {
   return reply;
 }
 
+double ThreadCpuSeconds() {
+  timespec time = {};
+  PACELINE_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+v1::PushHeader PushOf(const std::string& job, size_t part, const std::string& worker,
+                      uint64_t clock) {
+  v1::PushHeader push;
+  push.mutable_key()->set_job(job);
+  push.mutable_key()->set_partition(static_cast<uint32_t>(part));
+  push.mutable_key()->set_term(1);
+  push.mutable_worker()->set_id(worker);
+  push.mutable_worker()->set_incarnation(1);
+  push.set_clock(clock);
+  push.set_dtype(v1::FLOAT32);
+  push.add_pieces()->set_weight(1);
+  return push;
+}
+
 class ParameterPlane final : public Plane {
  public:
   ParameterPlane(uint16_t port, std::string rule)
@@ -136,25 +157,15 @@ class ParameterPlane final : public Plane {
     call.timeout = absl::Seconds(30);
     call.elements = PartBytes(load.message_bytes) / sizeof(float);
     call.offset = place * load.message_bytes / sizeof(float) + part * call.elements;
-    v1::PartitionKey key;
-    key.set_job(JobName(rule_, load.message_bytes, place));
-    key.set_partition(static_cast<uint32_t>(part));
-    key.set_term(1);
-    v1::WorkerIdentity worker;
-    worker.set_id(absl::StrCat("w", slot));
-    worker.set_incarnation(1);
+    call.push = PushOf(JobName(rule_, load.message_bytes, place), part, absl::StrCat("w", slot),
+                       number + 1);
     if (load.operation == Operation::kPull) {
       call.method = Method::kPull;
-      *call.pull.mutable_key() = key;
-      *call.pull.mutable_worker() = worker;
+      call.pull.mutable_key()->Swap(call.push.mutable_key());
+      call.pull.mutable_worker()->Swap(call.push.mutable_worker());
       return call;
     }
     call.method = load.operation == Operation::kPush ? Method::kPush : Method::kExchange;
-    *call.push.mutable_key() = key;
-    *call.push.mutable_worker() = worker;
-    call.push.set_clock(number + 1);
-    call.push.set_dtype(v1::FLOAT32);
-    call.push.add_pieces()->set_weight(1);
     call.piece_gradients = {gradient_};
     return call;
   }
@@ -215,6 +226,27 @@ class ParameterPlane final : public Plane {
 };
 
 }  // namespace
+
+double ApplySecondsPerGb(const std::string& rule) {
+  constexpr int kPasses = 4;
+  PartitionHost host({}, [](const Answer& answer) { PACELINE_CHECK(answer.status.ok()); });
+  v1::ServerSyncReply reply = AllJobs({});
+  *reply.add_jobs() = DirectiveOf(rule, kStoreBytes, 0);
+  host.OnDirectives(absl::Now(), reply);
+  const std::string job = JobName(rule, kStoreBytes, 0);
+  const size_t parts = PartsOf(kStoreBytes);
+  double seconds = 0;
+  for (uint64_t pass = 0; pass <= kPasses; ++pass) {  // The first warms up.
+    for (size_t part = 0; part < parts; ++part) {
+      auto gradients = std::make_shared<Block>(kPartitionElementsMax);
+      std::fill(gradients->floats().begin(), gradients->floats().end(), 0.001f);
+      const double begin = ThreadCpuSeconds();
+      host.OnPush(absl::Now(), 1, PushOf(job, part, "w", pass + 1), std::move(gradients), false);
+      if (pass > 0) seconds += ThreadCpuSeconds() - begin;
+    }
+  }
+  return seconds / (kPasses * static_cast<double>(kStoreBytes) / 1e9);
+}
 
 void ServeParameters(const std::vector<size_t>& message_bytes,
                      const std::function<void(uint16_t port)>& announce,

@@ -26,6 +26,10 @@ void ServeParameters(const std::vector<size_t>& message_bytes,
                      const std::function<void(uint16_t port)>& announce,
                      const std::function<void()>& wait);
 
+// CPU seconds that a partition takes for a GB of gradients that lie in memory already: finding that
+// they are finite, and one step of the rule. What the network costs comes on top.
+double ApplySecondsPerGb(const std::string& rule);
+
 std::unique_ptr<Plane> ConnectParameters(uint16_t port, const std::string& rule);
 
 }  // namespace paceline::bench

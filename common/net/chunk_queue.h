@@ -36,43 +36,50 @@ struct Chunk {
 template <typename Header>
 class ChunkQueue {
  public:
-  // `message` is a whole one, not yet cut.
-  void Add(Chunk<Header> message) {
+  // `message` is a whole one, not yet cut; `key` is its sender's name for it.
+  void Add(uint64_t key, Chunk<Header> message) {
     size_t elements = 0;
     for (absl::Span<const float> run : message.payload) elements += run.size();
-    (elements <= kChunkElements ? small_ : large_).push_back({std::move(message), elements, false});
+    (elements <= kChunkElements ? small_ : large_)
+        .push_back({key, std::move(message), elements, /*is_begun=*/false});
   }
 
   bool empty() const { return small_.empty() && large_.empty(); }
   size_t messages() const { return small_.size() + large_.size(); }
 
-  // The next to send; nothing when there is nothing.
-  absl::optional<Chunk<Header>> Next() {
+  // The next to send; nothing when there is nothing. Of each message's first chunk `on_begin(key,
+  // header)` hears before, in the order in which they are sent; it may give the call its number.
+  template <typename OnBegin>
+  absl::optional<Chunk<Header>> Next(OnBegin on_begin) {
     if (empty()) return absl::nullopt;
     const bool is_small = large_.empty() || (!small_.empty() && last_was_large_);
     last_was_large_ = !is_small;
+    Waiting& waiting = is_small ? small_.front() : large_.front();
+    if (!waiting.is_begun) on_begin(waiting.key, &waiting.message.header);
+    waiting.is_begun = true;
     if (!is_small) return NextOfLarge();
-    Chunk<Header> chunk = std::move(small_.front().message);
+    Chunk<Header> chunk = std::move(waiting.message);
     small_.pop_front();
     return chunk;
   }
+  absl::optional<Chunk<Header>> Next() {
+    return Next([](uint64_t, Header*) {});
+  }
 
-  // Takes back what has not been sent of a message. Whether its beginning had been sent, so that
-  // the other end knows of it.
-  bool Drop(uint64_t call) {
+  // Takes back what has not been sent of a message.
+  void Drop(uint64_t key) {
     for (std::deque<Waiting>* queue : {&small_, &large_}) {
-      for (auto it = queue->begin(); it != queue->end(); ++it) {
-        if (it->message.header.call() != call) continue;
-        const bool is_begun = it->is_begun;
-        queue->erase(it);
-        return is_begun;
-      }
+      const auto found = std::find_if(queue->begin(), queue->end(),
+                                      [key](const Waiting& one) { return one.key == key; });
+      if (found == queue->end()) continue;
+      queue->erase(found);
+      return;
     }
-    return true;
   }
 
  private:
   struct Waiting {
+    uint64_t key = 0;
     Chunk<Header> message;
     size_t elements_left = 0;
     bool is_begun = false;
@@ -84,7 +91,6 @@ class ChunkQueue {
     chunk.header = std::move(waiting.message.header);
     waiting.message.header = Header();
     waiting.message.header.set_call(chunk.header.call());
-    waiting.is_begun = true;
     chunk.owner = waiting.message.owner;
     std::vector<absl::Span<const float>>& runs = waiting.message.payload;
     size_t wanted = std::min(waiting.elements_left, kChunkElements);

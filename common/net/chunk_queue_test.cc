@@ -29,7 +29,7 @@ TEST_CASE(
   std::vector<float> first(kChunkElements - 1);
   std::vector<float> second(kChunkElements + 3);
   Queue queue;
-  queue.Add(Message(7, {first, second}));
+  queue.Add(7, Message(7, {first, second}));
 
   const auto one = queue.Next();
   const auto two = queue.Next();
@@ -56,29 +56,49 @@ TEST_CASE(
     "a small message waits for at most one chunk, and large ones are sent one after another") {
   std::vector<float> numbers(3 * kChunkElements);
   Queue queue;
-  queue.Add(Message(1, {numbers}));
-  queue.Add(Message(2, {numbers}));
+  queue.Add(1, Message(1, {numbers}));
+  queue.Add(2, Message(2, {numbers}));
   std::string order;
-  for (int i = 0; i < 3; ++i) queue.Add(Message(static_cast<uint64_t>(3 + i), {}));
+  for (int i = 0; i < 3; ++i) queue.Add(0, Message(static_cast<uint64_t>(3 + i), {}));
 
   while (const auto chunk = queue.Next()) order += std::to_string(chunk->header.call());
 
   CHECK(order == "131415222");
 }
 
-TEST_CASE("a message is taken back, and it is known whether the other end has heard of it") {
+TEST_CASE("whoever numbers calls as they begin numbers them in the order in which they are sent") {
   std::vector<float> numbers(2 * kChunkElements);
   Queue queue;
-  queue.Add(Message(1, {numbers}));
-  queue.Add(Message(2, {numbers}));
-  queue.Add(Message(3, {}));
+  queue.Add(11, Message(0, {numbers}));
+  queue.Add(12, Message(0, {numbers}));
+  queue.Add(13, Message(0, {}));
+  uint64_t last = 0;
+  std::string begun;
+  std::string order;
+
+  const auto number = [&](uint64_t key, v1::CallHeader* header) {
+    begun += std::to_string(key) + " ";
+    header->set_call(++last);
+  };
+  while (const auto chunk = queue.Next(number)) order += std::to_string(chunk->header.call());
+
+  CHECK(begun == "11 13 12 ");
+  CHECK(order == "12133");
+}
+
+TEST_CASE("a message is taken back, whether it has begun or not") {
+  std::vector<float> numbers(2 * kChunkElements);
+  Queue queue;
+  queue.Add(1, Message(1, {numbers}));
+  queue.Add(2, Message(2, {numbers}));
+  queue.Add(3, Message(3, {}));
+  queue.Add(4, Message(4, {}));
   REQUIRE(queue.Next()->header.call() == 1);
 
-  CHECK(queue.Drop(1));
-  CHECK_FALSE(queue.Drop(2));
-  CHECK_FALSE(queue.Drop(3));
-  CHECK(queue.Drop(4));  // Unknown here: it has been sent.
-  CHECK(queue.empty());
+  for (const uint64_t key : {1, 2, 3, 5}) queue.Drop(key);
+
+  CHECK(queue.messages() == 1);
+  CHECK(queue.Next()->header.call() == 4);
 }
 
 }  // namespace

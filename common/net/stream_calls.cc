@@ -75,10 +75,9 @@ class StreamCalls::Impl {
       idle = TakeIdleLocked(now);
       running->stream = StreamLocked(call.address, call.is_bulk, now);
       Stream& stream = *running->stream;
-      running->number = ++stream.last_number;
-      message.header.set_call(running->number);
-      stream.calls.emplace(running->number, running);
-      stream.queue.Add(std::move(message));
+      running->key = ++stream.last_key;
+      stream.calls.emplace(running->key, running);
+      stream.queue.Add(running->key, std::move(message));
       deadlines_.emplace(running->deadline, running->id);
       ArmLocked(running->deadline, now);
     }
@@ -92,7 +91,7 @@ class StreamCalls::Impl {
     if (found != running_.end()) CancelLocked(found->second.get());
   }
 
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_, streams_mutex_) {
     std::map<std::string, Peer> peers;
     {
       absl::MutexLock lock(&mutex_);
@@ -100,10 +99,15 @@ class StreamCalls::Impl {
       for (auto& [id, running] : running_) CancelLocked(running.get());
       mutex_.Await(absl::Condition(&Impl::IsQuiet, this));
       alarm_.reset();
+      mutex_.Await(absl::Condition(
+          +[](int* alarms) { return *alarms == 0; }, &alarms_));
       peers.swap(peers_);
-      for (auto& [address, peer] : peers) peer.Close();
-      mutex_.Await(absl::Condition(&Impl::IsOver, this));
     }
+    for (auto& [address, peer] : peers) peer.Close();
+    peers.clear();
+    absl::MutexLock lock(&streams_mutex_);
+    streams_mutex_.Await(absl::Condition(
+        +[](int* streams) { return *streams == 0; }, &streams_));
   }
 
  private:
@@ -114,9 +118,10 @@ class StreamCalls::Impl {
     Done done;
     std::function<absl::StatusOr<absl::Span<char>>(uint64_t)> room;
     std::shared_ptr<Stream> stream;
-    uint64_t number = 0;  // On its stream.
+    uint64_t key = 0;  // Among its stream's calls.
 
     // Guarded by mutex_.
+    uint64_t number = 0;  // On the wire; 0: it has not begun.
     absl::Time deadline;
     bool is_cancelled = false;
 
@@ -126,11 +131,29 @@ class StreamCalls::Impl {
     absl::Span<char> left;  // Of the reply's payload: where the rest goes.
   };
 
+  // Counts one stream for Stop, from before it has anything of gRPC's until after.
+  class Counted {
+   public:
+    explicit Counted(Impl* impl) : impl_(impl) {
+      absl::MutexLock lock(&impl_->streams_mutex_);
+      ++impl_->streams_;
+    }
+    ~Counted() {
+      absl::MutexLock lock(&impl_->streams_mutex_);
+      --impl_->streams_;
+    }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    Impl* const impl_;
+  };
+
   // One stream; gRPC's reactions are its methods. The fields belong to the Impl, under its mutex.
   class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
    public:
     Stream(Impl* impl, std::shared_ptr<grpc::GenericStub> stub)
-        : impl_(impl), stub_(std::move(stub)) {}
+        : impl_(impl), counted_(impl), stub_(std::move(stub)) {}
 
     void Open(std::shared_ptr<Stream> self) {
       self_ = std::move(self);
@@ -171,14 +194,17 @@ class StreamCalls::Impl {
 
     // Guarded by the Impl's mutex.
     ChunkQueue<v1::CallHeader> queue;
-    std::map<uint64_t, std::shared_ptr<Running>> calls;
-    uint64_t last_number = 0;
+    std::map<uint64_t, std::shared_ptr<Running>> calls;  // By key.
+    std::map<uint64_t, uint64_t> keys;                   // By number, of those that have begun.
+    uint64_t last_key = 0;
+    uint64_t last_number = 0;  // Given as calls begin: small ones overtake large ones.
     bool is_writing = false;
     bool is_over = false;  // Nothing more can be read or written.
     bool is_held = true;
 
    private:
     Impl* const impl_;
+    const Counted counted_;
     const std::shared_ptr<grpc::GenericStub> stub_;
     grpc::ClientContext context_;
     grpc::ByteBuffer in_;
@@ -200,12 +226,9 @@ class StreamCalls::Impl {
     }
   };
 
-  // Conditions: the mutex is held, by whoever changed something.
+  // A condition: the mutex is held, by whoever changed something.
   static bool IsQuiet(Impl* self) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return self->running_.empty() && self->ending_ == 0;
-  }
-  static bool IsOver(Impl* self) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return self->streams_ == 0 && self->alarms_ == 0 && self->ending_ == 0;
   }
 
   std::shared_ptr<Stream> StreamLocked(const std::string& address, bool is_bulk, absl::Time now)
@@ -219,7 +242,6 @@ class StreamCalls::Impl {
     std::shared_ptr<grpc::GenericStub>& stub = peer.stubs[which];
     if (stub == nullptr) stub = std::make_shared<grpc::GenericStub>(connect_(address));
     stream = std::make_shared<Stream>(this, stub);
-    ++streams_;
     stream->Open(stream);
     return stream;
   }
@@ -248,7 +270,12 @@ class StreamCalls::Impl {
     {
       absl::MutexLock lock(&mutex_);
       if (stream->is_writing || stream->is_over) return;
-      chunk = stream->queue.Next();
+      chunk = stream->queue.Next([stream](uint64_t key, v1::CallHeader* header) {
+        if (header->cancel()) return;
+        header->set_call(++stream->last_number);
+        stream->calls.at(key)->number = header->call();
+        stream->keys.emplace(header->call(), key);
+      });
       if (!chunk.has_value()) return;
       stream->is_writing = true;
     }
@@ -292,9 +319,7 @@ class StreamCalls::Impl {
       stream->is_over = true;
       calls = stream->calls;
     }
-    for (const auto& [number, running] : calls) End(running.get(), status);
-    absl::MutexLock lock(&mutex_);  // Last: Stop waits for it.
-    --streams_;
+    for (const auto& [key, running] : calls) End(running.get(), status);
   }
 
   // Not OK: the peer does not keep to the rules.
@@ -308,9 +333,9 @@ class StreamCalls::Impl {
     std::shared_ptr<Running> running;
     {
       absl::MutexLock lock(&mutex_);
-      const auto found = stream->calls.find(header.call());
-      if (found == stream->calls.end()) return absl::OkStatus();  // It was given up here.
-      running = found->second;
+      const auto found = stream->keys.find(header.call());
+      if (found == stream->keys.end()) return absl::OkStatus();  // It was given up here.
+      running = stream->calls.at(found->second);
     }
     if (header.begins() == running->has_begun ||
         frame->payload_bytes() > BytesLeft(*running, header)) {
@@ -372,7 +397,8 @@ class StreamCalls::Impl {
     std::shared_ptr<Running> taken = std::move(found->second);
     running_.erase(found);
     deadlines_.erase({taken->deadline, taken->id});
-    taken->stream->calls.erase(taken->number);
+    taken->stream->calls.erase(taken->key);
+    taken->stream->keys.erase(taken->number);
     ++ending_;
     return taken;
   }
@@ -392,11 +418,12 @@ class StreamCalls::Impl {
       absl::MutexLock lock(&mutex_);
       taken = TakeLocked(running);
       if (taken == nullptr) return;
-      if (taken->stream->queue.Drop(taken->number) && tells_peer) {
+      taken->stream->queue.Drop(taken->key);
+      if (tells_peer && taken->number != 0) {
         Chunk<v1::CallHeader> cancel;
         cancel.header.set_call(taken->number);
         cancel.header.set_cancel(true);
-        taken->stream->queue.Add(std::move(cancel));
+        taken->stream->queue.Add(/*key=*/0, std::move(cancel));
       }
     }
     Pump(taken->stream.get());
@@ -459,11 +486,13 @@ class StreamCalls::Impl {
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
   absl::Time armed_for_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   uint64_t last_alarm_ ABSL_GUARDED_BY(mutex_) = 0;
-  // What Stop waits for: alarms whose reaction is to come, streams that are not done, calls whose
-  // `done` is running.
+  // What Stop waits for: alarms whose reaction is to come, calls whose `done` is running, and
+  // streams that still exist. A stream may go while mutex_ is held, so it has another to count down
+  // under.
   int alarms_ ABSL_GUARDED_BY(mutex_) = 0;
-  int streams_ ABSL_GUARDED_BY(mutex_) = 0;
   int ending_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Mutex streams_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  int streams_ ABSL_GUARDED_BY(streams_mutex_) = 0;
 };
 
 StreamCalls::StreamCalls(Connect connect) : impl_(std::make_unique<Impl>(std::move(connect))) {}

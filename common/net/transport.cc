@@ -32,10 +32,6 @@ template <typename Set>
 void SetUpBulk(Set set) {
   set(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kReadBytesMax);
   set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttp2FrameBytes);
-  if (getenv("PL_BDP0")) {
-    set(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 8 << 20);
-  }
 }
 
 }  // namespace

@@ -179,7 +179,7 @@ class StreamService::Transport::Stream final
     {
       absl::MutexLock lock(&mutex_);
       if (calls_.erase(call) == 0) return;
-      unsent_.Add(ReplyOf(call, status, std::move(message), std::move(payload)));
+      unsent_.Add(call, ReplyOf(call, status, std::move(message), std::move(payload)));
     }
     Pump();
     FinishIfOver();
@@ -307,7 +307,7 @@ void StreamService::Transport::Stream::Refuse(uint64_t call, const absl::Status&
   {
     absl::MutexLock lock(&mutex_);
     if (has_ended_) return;
-    unsent_.Add(ReplyOf(call, status, "", nullptr));
+    unsent_.Add(call, ReplyOf(call, status, "", nullptr));
   }
   Pump();
 }
@@ -354,7 +354,7 @@ void StreamService::Transport::Stream::ForgetOverdue(absl::Time now) {
     for (auto it = calls_.begin(); it != calls_.end();) {
       const auto here = it++;
       if (here->second.deadline > now) continue;
-      unsent_.Add(ReplyOf(here->first, late, "", nullptr));
+      unsent_.Add(here->first, ReplyOf(here->first, late, "", nullptr));
       overdue.insert(calls_.extract(here));
     }
   }

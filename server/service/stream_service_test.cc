@@ -242,21 +242,24 @@ TEST_CASE("calls of any size come through whole, both ways, many at once") {
   for (const auto& call : all) CHECK(call->WasEchoed());
 }
 
-TEST_CASE("a small call overtakes a large one that was sent before it") {
+TEST_CASE("a small call overtakes large ones that were sent before it, begun or not") {
   Fixture fixture;
   StreamCalls calls(Connect);
   absl::Mutex mutex;
   std::vector<uint64_t> order;
   Call large(1, fixture, "/echo", kBytesMax / sizeof(float));
-  Call small(2, fixture, "/echo", 4);
+  Call next(2, fixture, "/echo", kBytesMax / sizeof(float));
+  Call small(3, fixture, "/echo", 4);
 
   large.Start(&calls, &order, &mutex);
+  next.Start(&calls, &order, &mutex);
   small.Start(&calls, &order, &mutex);
 
   CHECK(large.WasEchoed());
+  CHECK(next.WasEchoed());
   CHECK(small.WasEchoed());
   absl::MutexLock lock(&mutex);
-  CHECK(order == std::vector<uint64_t>{2, 1});
+  CHECK(order == std::vector<uint64_t>{3, 1, 2});
 }
 
 TEST_CASE("a cancelled call is cancelled at the service, and a late answer is nobody's") {
@@ -303,6 +306,31 @@ TEST_CASE("when a caller goes away its calls are cancelled") {
   }
 
   fixture.service().AwaitCancelled(1);
+}
+
+TEST_CASE("callers come and go, with calls at every stage, and leave nothing behind") {
+  Fixture fixture;
+
+  for (int i = 0; i < 60; ++i) {
+    std::vector<std::unique_ptr<Call>> all;
+    StreamCalls calls(Connect);
+    for (uint64_t id = 1; id <= 6; ++id) {
+      const char* const method = id % 2 == 0 ? "/park" : "/echo";
+      all.push_back(std::make_unique<Call>(id, fixture, method, id % 3 * 2 * kChunkElements));
+      all.back()->Start(&calls);
+    }
+    if (i % 3 == 0) CHECK(all[0]->WasEchoed());
+    if (i % 3 == 1) calls.Cancel(1 + static_cast<uint64_t>(i) % 6);
+    calls.Stop();
+    for (const auto& call : all) {
+      if (!absl::IsCancelled(call->status())) CHECK(call->status() == absl::OkStatus());
+    }
+  }
+
+  StreamCalls calls(Connect);
+  Call next(1, fixture, "/echo", 3);
+  next.Start(&calls);
+  CHECK(next.WasEchoed());
 }
 
 TEST_CASE("an unknown method and a payload that is not wanted are refused, and nothing else") {
