@@ -222,7 +222,7 @@ TEST_CASE("a store that cannot be written is told with the fleet and with the jo
 
   CHECK(FleetText(fleet).find(
             "release 0.1.0, 0 jobs\n"
-            "store cannot be written for 12.3 s: etcd at 10.0.0.7:2379: no connection\n"
+            "store cannot be written for 12 s: etcd at 10.0.0.7:2379: no connection\n"
             "(what runs goes on; nothing is submitted, placed or promoted meanwhile)\n\n") == 0);
   CHECK(JobText(job, 1000).find("store        cannot be written: disk full\n") !=
         std::string::npos);

@@ -82,6 +82,7 @@ void CheckpointDuty::OnDone(const v1::CheckpointReport& report) {
     // Beside what it said of its own part.
     report_.set_committed(report.committed());
     report_.set_error(report.error());
+    report_.set_taken(report.taken());
     report_.set_bytes(report_.bytes() + report.bytes());
   }
   Finish();
