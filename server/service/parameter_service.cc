@@ -283,9 +283,13 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     if (Call* const call = calls_.Take(answer.call)) call->Answered(answer);
   }
 
+  // gRPC says so on a thread of which it has few. The host's locks are waited for here, each for as
+  // long as one event of a partition takes; whoever holds one waits for nothing of gRPC's.
   void Cancel(uint64_t number) {
+    Call* const call = calls_.Take(number);
+    if (call == nullptr) return;  // It has been answered.
     host_.OnCancel(number);
-    Deliver({number, absl::CancelledError("the caller went away"), {}, nullptr});
+    call->Answered({number, absl::CancelledError("the caller went away"), {}, nullptr});
   }
 
   const std::function<void()> on_news_;
