@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "cli/acks.h"
 #include "cli/evaluation_view.h"
 
 namespace paceline::cli {
@@ -179,6 +180,12 @@ Rows CopyFacts(const v1::JobStatus& job) {
   const uint64_t wanted = replicas * static_cast<uint64_t>(job.placement_size());
   return {{"copies", absl::StrCat(in_sync, " of ", wanted, " in sync",
                                   in_sync < wanted ? "; paceline why tells more" : "")}};
+}
+
+Rows LossFacts(const v1::JobStatus& job) {
+  if (FleetOf(job).acks() != v1::FleetSpec::LEADER || HasEnded(job.state())) return {};
+  return {{"acks", absl::StrCat("leader: at most ", Counted(HeldAlone(job), "update"),
+                                " of a partition held by its primary alone")}};
 }
 
 // "whole: version 480, 12.3 MB in 0.4 s".
@@ -411,6 +418,7 @@ std::string JobText(const v1::JobStatus& job, double now_unix_s) {
     facts.push_back({"store", absl::StrCat("cannot be written: ", job.store_error())});
   }
   for (auto& fact : CopyFacts(job)) facts.push_back(std::move(fact));
+  for (auto& fact : LossFacts(job)) facts.push_back(std::move(fact));
   for (auto& fact : CheckpointFacts(job, now_unix_s)) facts.push_back(std::move(fact));
   for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
   std::string text = Table(facts);

@@ -177,6 +177,18 @@ TEST_CASE("copies in sync are counted where a partition has others, as scale has
   CHECK(nlohmann::json::parse(SummaryJson(job))["replicas"] == 2);
 }
 
+TEST_CASE("with acks: leader it is shown how much only a primary holds") {
+  v1::JobStatus job = RunningJob();
+  CHECK(JobText(job, 1000).find("acks") == std::string::npos);
+  *job.mutable_fleet() = job.spec().fleet();
+  job.mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+  job.mutable_partitions(1)->set_last_index(3);
+
+  CHECK(JobText(job, 1000).find(
+            "acks         leader: at most 3 updates of a partition held by its primary alone\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("a fleet is its servers and its workers") {
   v1::FleetStatus fleet;
   fleet.set_release("0.1.0");

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/acks.h"
 #include "cli/command.h"
 #include "cli/fleet_call.h"
 #include "cli/follow.h"
@@ -116,6 +117,8 @@ absl::Status Train(const v1::SubmitJobRequest& request, LocalFleet* fleet, RunDi
   ControlClient control(fleet->coordinator());
   ASSIGN_OR_RETURN(const v1::SubmitJobReply submitted, control.SubmitJob(request, kCallTimeout));
   latest->set_job(submitted.job());
+  const std::string warning = AcksWarning(request.spec());
+  if (!warning.empty()) progress->Say(warning);
   if (request.spec().model().parameters_size() > 0) {
     progress->Say(absl::StrCat("programs of your own train this job: they join ", submitted.job(),
                                " at ", fleet->coordinator(), "; Ctrl-C ends it"));

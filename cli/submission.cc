@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/acks.h"
 #include "cli/checkpoint_choice.h"
 #include "cli/fleet_call.h"
 #include "cli/follow.h"
@@ -62,6 +63,8 @@ int SubmitAndPrint(ControlClient* control, v1::SubmitJobRequest request,
                                                           : options.submission_id);
   const auto reply = control->SubmitJob(request, kCallTimeout);
   if (!reply.ok()) return FailCall(reply.status(), options.fleet.fleet);
+  const std::string warning = AcksWarning(request.spec());
+  if (!warning.empty()) std::fprintf(stderr, "%s\n", warning.c_str());
   if (options.wait) {
     std::fprintf(stderr, "submitted %s\n", reply->job().c_str());
     return WaitAndPrint(control, reply->job(), options.fleet, 0);

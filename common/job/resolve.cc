@@ -280,10 +280,18 @@ absl::Status CheckMerge(const v1::MergeSpec& merge) {
   return absl::OkStatus();
 }
 
-absl::Status CheckFleet(const v1::FleetSpec& fleet) {
-  if (fleet.min_in_sync() <= fleet.replicas()) return absl::OkStatus();
-  return Invalid("fleet.min_in_sync is ", fleet.min_in_sync(), "; wanted at most fleet.replicas (",
-                 fleet.replicas(), ")");
+absl::Status CheckFleet(const v1::FleetSpec& fleet, const v1::ConsistencySpec& consistency) {
+  if (fleet.min_in_sync() > fleet.replicas()) {
+    return Invalid("fleet.min_in_sync is ", fleet.min_in_sync(),
+                   "; wanted at most fleet.replicas (", fleet.replicas(), ")");
+  }
+  if (fleet.acks() == v1::FleetSpec::LEADER && !consistency.has_ssp() && !consistency.has_async()) {
+    return Invalid(
+        "fleet.acks is leader and consistency ", consistency.has_quorum() ? "quorum" : "sync",
+        ": an acknowledged round is not computed again; wanted consistency ssp or async, "
+        "or acks all");
+  }
+  return absl::OkStatus();
 }
 
 void FillCheckpoint(v1::CheckpointSpec* checkpoint) {
@@ -303,7 +311,7 @@ absl::Status Resolve(v1::JobSpec* spec) {
   if (spec->has_data()) RETURN_IF_ERROR(ResolveData(spec->mutable_data()));
   RETURN_IF_ERROR(CheckModel(*spec));
   FillModel(spec->mutable_model());
-  RETURN_IF_ERROR(CheckFleet(spec->fleet()));
+  RETURN_IF_ERROR(CheckFleet(spec->fleet(), spec->consistency()));
   RETURN_IF_ERROR(CheckMerge(spec->merge()));
   if (spec->has_checkpoint()) FillCheckpoint(spec->mutable_checkpoint());
   v1::TrainSpec* train = spec->mutable_train();

@@ -427,5 +427,18 @@ TEST_CASE("label smoothing belongs to softmax cross-entropy") {
   CHECK(Resolved(spec).model().has_label_smoothing());
 }
 
+TEST_CASE("a primary may acknowledge alone only where lost work is granted again") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+  spec.mutable_consistency()->mutable_sync();
+  CHECK(ErrorOf(spec) ==
+        "fleet.acks is leader and consistency sync: an acknowledged round is not computed again; "
+        "wanted consistency ssp or async, or acks all");
+  spec.mutable_consistency()->mutable_ssp();
+  CHECK(Resolved(spec).fleet().acks() == v1::FleetSpec::LEADER);
+  spec.mutable_consistency()->mutable_async();
+  CHECK(Resolved(spec).fleet().acks() == v1::FleetSpec::LEADER);
+}
+
 }  // namespace
 }  // namespace paceline

@@ -112,6 +112,12 @@ void DataShards::Release(const std::string& worker) {
   by_worker_.erase(it);
 }
 
+void DataShards::ReleaseAll() {
+  for (const auto& [run, hold] : held_) orphans_.insert(run);
+  held_.clear();
+  by_worker_.clear();
+}
+
 bool DataShards::NoneLeft(const std::string& worker) const {
   return updated_ && orphans_.empty() && next_ >= limit_ && by_worker_.count(worker) == 0;
 }

@@ -58,8 +58,9 @@ class DataShards {
   // Grants what Choose returned.
   void Grant(const std::string& worker, const std::vector<uint64_t>& runs, absl::Time now);
 
-  // Makes orphans of what `worker` holds.
+  // Makes orphans of what `worker` holds, or everybody.
   void Release(const std::string& worker);
+  void ReleaseAll();
 
   // No run is left to grant, and `worker` holds none that is not done.
   bool NoneLeft(const std::string& worker) const;

@@ -49,6 +49,19 @@ TEST_CASE("runs are granted in ascending order, those of the dead first") {
   CHECK(Ask(&shards, "c", 3) == Runs{4});
 }
 
+TEST_CASE("all that is held can be granted again, to anybody, unless it is done") {
+  DataShards shards(FiveRuns(), 0);
+  shards.Update({Marks(0)});
+  Ask(&shards, "a", 2);
+  Ask(&shards, "b", 1);
+
+  shards.ReleaseAll();
+  shards.Update({Marks(2)});
+
+  CHECK(shards.HeldBy("a") == Runs{});
+  CHECK(Ask(&shards, "b", 3) == Runs{1, 2, 3});
+}
+
 TEST_CASE("a run is done when every partition has applied it") {
   DataShards shards(FiveRuns(), 0);
   shards.Update({Marks(0), Marks(0)});

@@ -48,6 +48,7 @@ constexpr Named kNames[] = {
     {EventKind::kReplicaDiverged, "replica-diverged"},
     {EventKind::kReplicaRemoved, "replica-removed"},
     {EventKind::kPrimaryChanged, "primary-changed"},
+    {EventKind::kPushesLost, "pushes-lost"},
     {EventKind::kCheckpointWritten, "checkpoint-written"},
     {EventKind::kCheckpointFailed, "checkpoint-failed"},
     {EventKind::kCheckpointUnusable, "checkpoint-unusable"},

@@ -54,6 +54,7 @@ enum class EventKind {
   kReplicaDiverged,
   kReplicaRemoved,
   kPrimaryChanged,
+  kPushesLost,
   kCheckpointWritten,
   kCheckpointFailed,
   kCheckpointUnusable,

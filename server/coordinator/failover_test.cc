@@ -1,6 +1,7 @@
 // Copies of partitions while servers die: who takes over, what is waited for, what is lost.
 #include <catch2/catch.hpp>
 #include <functional>
+#include <vector>
 
 #include "common/testing/says.h"
 #include "server/coordinator/test_cluster.h"
@@ -424,6 +425,35 @@ TEST_CASE("the parameters of an ended job stay with the copies that are left") {
 
   CHECK(c.CopiesOf(job, 0) == "s2*");
   CHECK(c.Describe(job).state() == v1::CANCELLED);
+}
+
+TEST_CASE("acks: leader: a new primary's runs are granted again, and what it lacks is told") {
+  for (const bool is_alone : {false, true}) {
+    TestCluster c;
+    v1::JobSpec spec = TestCluster::Ssp(TestCluster::Spec());
+    if (is_alone) spec.mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+    const std::string job = c.Replicated(2, 2, spec);
+    c.ReportPrimary(job, 0, 0);
+    const auto runs = [&](uint32_t want) {
+      const auto reply = c.Get<v1::LeaseReply>(c.Lease("w1", job, want));
+      return std::vector<uint64_t>(reply.runs().begin(), reply.runs().end());
+    };
+    CHECK(runs(4) == std::vector<uint64_t>{0, 1, 2, 3});
+    c.ReportPrimary(job, 0, 1);  // Runs 0 and 1.
+    c.Break("s1");
+    for (int i = 0; i < 6; ++i) {
+      c.Advance(absl::Milliseconds(100));
+      c.SyncServer("s2");
+      c.SyncWorker("w1");
+    }
+    REQUIRE(c.CopiesOf(job, 0) == "s2*");
+
+    c.ReportPrimary(job, 0, 0);
+
+    const std::vector<uint64_t> next = runs(2);
+    CHECK(next == (is_alone ? std::vector<uint64_t>{2, 3} : std::vector<uint64_t>{4, 5}));
+    CHECK(c.HasEvent("pushes-lost", "partition 0: at least 1 push") == is_alone);
+  }
 }
 
 }  // namespace

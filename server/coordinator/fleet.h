@@ -217,6 +217,8 @@ class Coordinator::Fleet {
   absl::Status LeaveServer(const std::string& id);
   void TakePartitions(const v1::ServerSyncRequest& request);
   void TakePartition(const v1::ServerIdentity& server, const v1::PartitionReport& report, Job* job);
+  void MeetNewPrimary(const v1::ServerIdentity& server, const v1::PartitionReport& report,
+                      Job* job);
   v1::ServerSyncReply ServerReply(const std::string& id, bool changed) const;
 
   // fleet_replicas.cc: the copies of partitions.

@@ -185,6 +185,7 @@ void Coordinator::Fleet::TakePartition(const v1::ServerIdentity& server,
          absl::StrCat(report.pushes_invalid(), " requests refused by partition ", p,
                       "; the newest: ", Clip(report.last_invalid(), 500)));
   }
+  if (known.term() > 0 && report.term() > known.term()) MeetNewPrimary(server, report, job);
   if (job->order.has_value()) job->order->Take(now_, p, report.checkpoint());
   job->progress->Report(now_, Trim(report));
   if (!ChangesIn(job->progress->reports()[p], place).empty()) job->told.insert(p);
@@ -199,6 +200,21 @@ void Coordinator::Fleet::TakePartition(const v1::ServerIdentity& server,
     job->grants->OnPace(version - std::min(version, first));
   }
   Mark(job->number);
+}
+
+// With acks: leader it may lack what its predecessor acknowledged, whose senders believe it done.
+void Coordinator::Fleet::MeetNewPrimary(const v1::ServerIdentity& server,
+                                        const v1::PartitionReport& report, Job* job) {
+  if (RecordOf(*job).spec().fleet().acks() != v1::FleetSpec::LEADER) return;
+  if (job->shards.has_value()) job->shards->ReleaseAll();
+  const uint64_t last = job->progress->reports()[report.partition()].last_index();
+  if (report.first_index() >= last) return;
+  const uint64_t gone = last - report.first_index();
+  Emit(job->name, EventKind::kPushesLost, server.id(),
+       absl::StrCat(
+           "partition ", report.partition(), ": at least ", gone, gone == 1 ? " push" : " pushes",
+           " that the primary before had taken alone went with it (acks: leader); ",
+           job->is_bare ? "nobody sends them again" : "their data shards are granted again"));
 }
 
 v1::ServerSyncReply Coordinator::Fleet::ServerReply(const std::string& id, bool changed) const {

@@ -28,6 +28,7 @@ struct CopyJob {
   bool is_bare = false;
   uint64_t clocks = 20;
   uint32_t min_in_sync = 1;
+  bool acks_leader = false;
   LogLimits log;
 };
 
@@ -49,6 +50,9 @@ class CopyCluster {
     *directive_.mutable_roster() = RosterOf(kWorkers);
     directive_.set_granted_rounds(100000);
     directive_.mutable_spec()->mutable_fleet()->set_min_in_sync(job.min_in_sync);
+    if (job.acks_leader) {
+      directive_.mutable_spec()->mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+    }
     placement_.set_term(1);
     placement_.set_config(1);
     for (size_t i = 0; i < nodes; ++i) Place(i, /*in_sync=*/true);
@@ -345,12 +349,13 @@ class CopyCluster {
     return static_cast<float>((worker * 5 + clock * 7 + element * 3) % 16) / 16.0f;
   }
 
-  uint64_t Push(size_t node, uint64_t term, uint64_t worker, uint64_t clock) {
+  uint64_t Push(size_t node, uint64_t term, uint64_t worker, uint64_t clock,
+                uint64_t base_version = 0) {
     v1::PushHeader header;
     *header.mutable_key() = key(term);
     *header.mutable_worker() = WorkerOf(absl::StrCat("w", worker + 1));
     header.set_clock(clock);
-    header.set_base_version(is_sync() ? clock : 0);
+    header.set_base_version(is_sync() ? clock : base_version);
     header.set_dtype(v1::FLOAT32);
     v1::Piece* const piece = header.add_pieces();
     piece->set_weight(1);

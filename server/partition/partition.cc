@@ -17,6 +17,7 @@ absl::StatusOr<std::unique_ptr<PartitionPrimary>> PartitionPrimary::Create(
   std::unique_ptr<PartitionPrimary> partition(
       new PartitionPrimary(std::move(rules), std::move(state), std::move(log)));
   partition->serve_after_ = serve_after;
+  partition->acknowledges_alone_ = directive.spec().fleet().acks() == v1::FleetSpec::LEADER;
   partition->term_ = term;
   partition->state_of_job_ = directive.state();
   partition->granted_rounds_ = directive.granted_rounds();
@@ -84,6 +85,7 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
   if (update.has_value()) {
     caller.staleness = update->staleness;
     if (!rules_.is_sync()) caller.committed_index = state_->last_index() + 1;
+    caller.must_acknowledge = acknowledges_alone_;
     Apply(now, *std::move(update));
   }
 
@@ -240,16 +242,20 @@ PushAdmission PartitionPrimary::Admit(const v1::PushHeader& header) {
         spec_.job, " is ", v1::JobState_Name(state_of_job_), ": nothing more is applied"))};
   }
   if (rules_.is_sync()) return {AdmitRound(header.clock(), state_->version())};
-  if (header.base_version() > state_->tip_version()) {
+  // What was acknowledged by a primary alone may be gone with it.
+  if (header.base_version() > state_->tip_version() && !acknowledges_alone_) {
     return {absl::InvalidArgumentError(absl::StrCat("base_version is ", header.base_version(),
                                                     "; this partition is at version ",
                                                     state_->version()))};
   }
   if (rules_.is_ssp()) return {};
-  const PushAdmission admission =
-      AdmitStale(state_->tip_version() - header.base_version(), rules_.async());
+  const PushAdmission admission = AdmitStale(StalenessOf(header.base_version()), rules_.async());
   if (!admission.status.ok()) state_->tally().RefusedStale();
   return admission;
+}
+
+uint64_t PartitionPrimary::StalenessOf(uint64_t base_version) const {
+  return state_->tip_version() - std::min(base_version, state_->tip_version());
 }
 
 absl::Status PartitionPrimary::CheckFinite(const v1::PushHeader& header,
@@ -316,8 +322,8 @@ PartitionPrimary::Update PartitionPrimary::TakeAlone(const v1::PushHeader& heade
   update.worker = header.worker().id();
   update.incarnation = header.worker().incarnation();
   update.clock = header.clock();
-  update.base_version = header.base_version();
-  update.staleness = state_->tip_version() - header.base_version();
+  update.staleness = StalenessOf(header.base_version());
+  update.base_version = state_->tip_version() - update.staleness;
   update.shards = ShardsOf(header);
   update.sum = SumOf(header.pieces(0), std::move(gradients), 0);
   update.damping = damping;
@@ -384,6 +390,7 @@ void PartitionPrimary::Apply(absl::Time now, Update update) {
   LogEntry entry = EntryOf(std::move(update));
   state_->Append(entry);
   Publish(now, log_->Append(now, std::move(entry)));
+  has_progress_ |= acknowledges_alone_;
 }
 
 void PartitionPrimary::ApplyHeld(absl::Time now, Answers* answers) {

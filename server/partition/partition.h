@@ -110,7 +110,7 @@ class PartitionPrimary {
     std::string worker;
     absl::Time since;
     bool want_parameters = true;
-    // The log has committed this entry; 0: any.
+    // The log has committed this entry, or with acks: leader lets it be acknowledged; 0: any.
     uint64_t committed_index = 0;
     // This version exists. Then exactly it is answered.
     absl::optional<uint64_t> exact_version;
@@ -176,11 +176,17 @@ class PartitionPrimary {
   void HoldForNorm(Update update);
   // The entry that says how the next tip is made.
   LogEntry EntryOf(Update update) const;
+  // 0 for what was computed on a version that a lost primary made.
+  uint64_t StalenessOf(uint64_t base_version) const;
   // Makes the next tip and logs it; a round that may not be appended yet is kept until it may.
   void Apply(absl::Time now, Update update);
   void ApplyHeld(absl::Time now, Answers* answers);
   // Answers every parked call that need not wait any longer.
   void Reply(absl::Time now, Answers* answers);
+
+  // What pushes are acknowledged up to, and what reads show.
+  uint64_t AcknowledgedIndex() const;
+  uint64_t ShownVersion() const;
 
   void Park(Parked parked, Answers* answers);
   void Refuse(uint64_t call, const v1::WorkerIdentity& worker, const absl::Status& status,
@@ -210,6 +216,8 @@ class PartitionPrimary {
   const std::unique_ptr<ReplicaLog> log_;
   absl::optional<double> clip_global_norm_;
   absl::Time serve_after_;
+  // acks: leader; then never in sync. Workers are answered out of the tip.
+  bool acknowledges_alone_ = false;
 
   // What directives say.
   uint64_t term_ = 0;

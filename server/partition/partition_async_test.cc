@@ -248,5 +248,73 @@ TEST_CASE("with clip_global_norm a push is scaled by the norm that the worker se
   CHECK(rig.Newest() == std::vector<float>{-1.5, -2});
 }
 
+RigOptions Alone(v1::ConsistencySpec consistency, uint64_t ahead) {
+  RigOptions options = Runs(std::move(consistency));
+  options.commits_at_once = false;
+  options.ahead = ahead;
+  return options;
+}
+
+TEST_CASE("acks: leader: pushes are acknowledged and shown as they are applied, up to a number") {
+  PartitionRig rig(Alone(AsyncSpec(), 2));
+  const uint64_t first = rig.Exchange(rig.Header("w1", 0, 0, 1), {1, 1});
+  const uint64_t second = rig.Push(rig.Header("w2", 0, 1, 1), {2, 2});
+  const uint64_t third = rig.Exchange(rig.Header("w1", 1, 2, 1), {4, 4});
+
+  CHECK(rig.ParametersOf(first) == std::vector<float>{-1, -1});
+  CHECK(rig.Find(first)->header.version() == 1);
+  CHECK(rig.StatusOf(second).ok());
+  CHECK(rig.IsParked(third));
+  CHECK(rig.IsParked(rig.Push(rig.Header("w1", 1, 2, 1), {4, 4})));  // A repetition of it.
+  CHECK(rig.Newest() == std::vector<float>{-7, -7});
+  // The coordinator hears of nothing that could be lost.
+  CHECK(rig.Report().version() == 0);
+  CHECK(rig.Report().applied_size() == 0);
+  CHECK(rig.Report().waits(0).what() == "entry 3 is not committed");
+
+  rig.CommitAll();
+  CHECK(rig.ParametersOf(third) == std::vector<float>{-7, -7});
+  CHECK(rig.Report().version() == 3);
+}
+
+TEST_CASE("acks: leader: a clock is over for the others once it is acknowledged") {
+  PartitionRig rig(Alone(SspSpec(0), 1));
+  const uint64_t fast = rig.Exchange(rig.Header("w1", 0, 0, 1), {1, 1});
+  CHECK(rig.IsParked(fast));
+  rig.Exchange(rig.Header("w2", 0, 1, 1), {2, 2});
+  CHECK(rig.IsParked(fast));  // The second may not be acknowledged yet.
+  rig.CommitAll();
+  CHECK(rig.ParametersOf(fast) == std::vector<float>{-3, -3});
+
+  PartitionRig wide(Alone(SspSpec(0), 2));
+  const uint64_t waits = wide.Exchange(wide.Header("w1", 0, 0, 1), {1, 1});
+  CHECK(wide.IsParked(waits));
+  const uint64_t frees = wide.Exchange(wide.Header("w2", 0, 1, 1), {2, 2});
+  CHECK(wide.ParametersOf(waits) == std::vector<float>{-3, -3});
+  CHECK(wide.ParametersOf(frees) == std::vector<float>{-3, -3});
+}
+
+TEST_CASE("acks: leader: a push on a version that a lost primary made is as fresh as can be") {
+  PartitionRig rig(Alone(AsyncSpec(0), 8));
+  v1::PushHeader header = rig.Header("w1", 0, 0, 1);
+  header.set_base_version(7);
+  const uint64_t push = rig.Push(header, {1, 1});
+  CHECK(rig.StatusOf(push).ok());
+  CHECK(rig.Find(push)->header.staleness() == 0);
+  CHECK(rig.log()[0].base_version == 0);
+
+  PartitionRig all(Runs(AsyncSpec(0)));
+  CHECK(absl::IsInvalidArgument(all.StatusOf(all.Push(header, {1, 1}))));
+}
+
+TEST_CASE("acks: leader: an exact version is one that is committed") {
+  PartitionRig rig(Alone(AsyncSpec(), 8));
+  rig.Push(rig.Header("w1", 0, 0, 1), {1, 1});
+  const uint64_t exact = rig.Pull(1);
+  CHECK(rig.IsParked(exact));
+  rig.CommitAll();
+  CHECK(rig.ParametersOf(exact) == std::vector<float>{-1, -1});
+}
+
 }  // namespace
 }  // namespace paceline

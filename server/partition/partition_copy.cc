@@ -183,6 +183,7 @@ absl::Status PartitionCopy::Promote(absl::Time now, const v1::JobDirective& dire
   options.partition = shape_->spec.partition;
   options.elements = shape_->spec.elements;
   options.replication = options_.replication;
+  options.acknowledges_alone = directive.spec().fleet().acks() == v1::FleetSpec::LEADER;
   options.next_call = options_.next_call;
   auto replicator = std::make_unique<Replicator>(
       std::move(options),

@@ -49,7 +49,7 @@ void PartitionPrimary::Reply(absl::Time now, Answers* answers) {
   // Clocks first: a repetition that is acknowledged may be what others wait for.
   for (size_t i = from; i < parked_.size(); ++i) {
     Parked& parked = parked_[i];
-    if (!parked.must_acknowledge || parked.committed_index > state_->committed_index()) continue;
+    if (!parked.must_acknowledge || parked.committed_index > AcknowledgedIndex()) continue;
     state_->dedupe().Acknowledged(parked.worker, parked.incarnation, parked.clock);
     parked.must_acknowledge = false;
     from = 0;
@@ -73,13 +73,21 @@ void PartitionPrimary::Reply(absl::Time now, Answers* answers) {
   examined_ = parked_.size();
 }
 
+uint64_t PartitionPrimary::AcknowledgedIndex() const {
+  return acknowledges_alone_ ? log_->acknowledgeable() : state_->committed_index();
+}
+
+uint64_t PartitionPrimary::ShownVersion() const {
+  return acknowledges_alone_ ? state_->tip_version() : state_->version();
+}
+
 bool PartitionPrimary::IsAwaitingNorm(const Parked& parked) const {
   return awaiting_norm_.has_value() && parked.exact_version == state_->tip_version() + 1;
 }
 
 bool PartitionPrimary::MustWait(const Parked& parked,
                                 const absl::optional<SlowestMember>& slowest) const {
-  if (parked.committed_index > state_->committed_index()) return true;
+  if (parked.committed_index > AcknowledgedIndex()) return true;
   if (parked.exact_version > state_->version()) return !IsAwaitingNorm(parked);
   return !AdmitRead(parked.read_clock, rules_.staleness(), slowest);
 }
@@ -107,7 +115,7 @@ Answer PartitionPrimary::AnswerMissing(const Parked& parked) const {
 Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
   Answer answer;
   answer.call = parked.call;
-  answer.header.set_version(state_->version());
+  answer.header.set_version(ShownVersion());
   answer.header.set_duplicate(parked.is_duplicate);
   answer.header.set_staleness(parked.staleness);
   answer.header.set_dtype(v1::FLOAT32);
@@ -122,8 +130,9 @@ Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
   const uint64_t norms_of = state_->square_norms_version();
   if (norms_of > 0 && parked.exact_version == norms_of) add_norms(state_->square_norms());
   if (!parked.want_parameters) return answer;
-  const uint64_t version = parked.exact_version.value_or(state_->version());
-  answer.parameters = state_->Kept(version);
+  const uint64_t version = parked.exact_version.value_or(ShownVersion());
+  const bool is_tip = acknowledges_alone_ && !parked.exact_version.has_value();
+  answer.parameters = is_tip ? state_->tip() : state_->Kept(version);
   if (answer.parameters == nullptr) {
     return {parked.call,
             absl::AbortedError(absl::StrCat("version ", version,
@@ -225,7 +234,7 @@ void PartitionPrimary::FollowRoster(const v1::Roster& roster) {
 
 WaitReason PartitionPrimary::WhyParked(absl::Time now, const Parked& parked) const {
   const uint64_t committed = state_->committed_index();
-  if (parked.committed_index > committed) return WhyNotCommitted(parked.committed_index);
+  if (parked.committed_index > AcknowledgedIndex()) return WhyNotCommitted(parked.committed_index);
   const uint64_t version = state_->version();
   if (parked.exact_version > version) {
     const uint64_t behind = *parked.exact_version - version;

@@ -17,23 +17,33 @@ constexpr uint64_t kBareElements = 20000;
 // Keeps every entry; commits at once or never by itself.
 class TestLog final : public ReplicaLog {
  public:
-  TestLog(std::shared_ptr<std::vector<LogEntry>> entries, bool commits_at_once)
-      : entries_(std::move(entries)), commits_at_once_(commits_at_once) {}
+  TestLog(std::shared_ptr<std::vector<LogEntry>> entries, std::shared_ptr<uint64_t> committed,
+          const RigOptions& options)
+      : entries_(std::move(entries)),
+        committed_(std::move(committed)),
+        commits_at_once_(options.commits_at_once),
+        ahead_(options.ahead) {}
 
   uint64_t Append(absl::Time /*now*/, LogEntry entry) override {
     PACELINE_CHECK(entry.index == entries_->size() + 1);
     entries_->push_back(std::move(entry));
-    return commits_at_once_ ? entries_->size() : 0;
+    if (commits_at_once_) *committed_ = entries_->size();
+    return *committed_;
   }
   uint32_t copies_in_sync() const override { return 1; }
   uint32_t min_in_sync() const override { return 1; }
+  uint64_t acknowledgeable() const override {
+    return std::min<uint64_t>(entries_->size(), *committed_ + ahead_);
+  }
   bool may_answer(absl::Time /*now*/) const override { return true; }
   std::vector<std::string> Awaited(uint64_t /*index*/) const override { return {}; }
   std::vector<std::string> Unpromised(absl::Time /*now*/) const override { return {}; }
 
  private:
   const std::shared_ptr<std::vector<LogEntry>> entries_;
+  const std::shared_ptr<uint64_t> committed_;
   const bool commits_at_once_;
+  const uint64_t ahead_;
 };
 
 }  // namespace
@@ -120,7 +130,8 @@ v1::PartitionKey KeyOf(const std::string& job, uint32_t partition, uint64_t term
 }
 
 PartitionRig::PartitionRig(const RigOptions& options)
-    : entries_(std::make_shared<std::vector<LogEntry>>()) {
+    : entries_(std::make_shared<std::vector<LogEntry>>()),
+      committed_(std::make_shared<uint64_t>(0)) {
   PartitionSpec spec;
   spec.job = "job-1";
   spec.optimizer = options.optimizer;
@@ -132,13 +143,16 @@ PartitionRig::PartitionRig(const RigOptions& options)
   *directive_.mutable_segment()->mutable_consistency() = options.consistency;
   *directive_.mutable_roster() = options.roster;
   directive_.set_granted_rounds(1000);
+  if (options.ahead > 0) {
+    directive_.mutable_spec()->mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+  }
   auto initial = std::make_shared<Block>(spec.elements);
   std::fill(initial->floats().begin(), initial->floats().end(), 0.0f);
   auto shape = StateShape::Create(spec, 256);
   PACELINE_CHECK(shape.ok());
   auto partition =
       PartitionPrimary::Create(directive_, 1, ReplicatedState::FromSeed(*shape, std::move(initial)),
-                               std::make_unique<TestLog>(entries_, options.commits_at_once));
+                               std::make_unique<TestLog>(entries_, committed_, options));
   PACELINE_CHECK(partition.ok());
   partition_ = *std::move(partition);
 }
@@ -232,7 +246,8 @@ void PartitionRig::Tick(absl::Duration passed) {
 
 void PartitionRig::CommitAll() {
   PartitionPrimary::Answers answers;
-  partition_->OnLogProgress(now_, entries_->size(), &answers);
+  *committed_ = entries_->size();
+  partition_->OnLogProgress(now_, *committed_, &answers);
   Take(std::move(answers));
 }
 

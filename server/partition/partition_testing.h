@@ -48,6 +48,7 @@ struct RigOptions {
   std::vector<uint64_t> segment_elements = {2};
   v1::Roster roster = RosterOf(2);
   bool commits_at_once = true;
+  uint64_t ahead = 0;  // acks: leader, if not 0: entries acknowledged with none committed.
 };
 
 class PartitionRig {
@@ -98,6 +99,7 @@ class PartitionRig {
 
   v1::JobDirective directive_;
   std::shared_ptr<std::vector<LogEntry>> entries_;
+  std::shared_ptr<uint64_t> committed_;  // Of entries_.
   std::unique_ptr<PartitionPrimary> partition_;
   std::map<uint64_t, Answer> answers_;
   uint64_t next_call_ = 1;

@@ -84,6 +84,7 @@ class ReplicatedState {
   uint64_t committed_term() const { return committed_term_; }
 
   uint64_t tip_version() const { return tip_version_; }
+  const BlockRef& tip() const { return tip_; }
   uint64_t version() const { return version_; }
   // A published version, if it is one of the newest two; else null.
   BlockRef Kept(uint64_t version) const;

@@ -360,5 +360,77 @@ TEST_CASE("entries that come while a call is under way travel together") {
   CHECK(cluster.calls_ - before <= 3);
 }
 
+TEST_CASE("a promoted copy takes a push on a version that it has and does not know committed") {
+  CopyJob job;
+  job.is_bare = true;
+  CopyCluster cluster(job, 3, 1, 0);
+  cluster.Run(absl::Seconds(1));
+  cluster.CutOff(2, absl::Seconds(2));
+  cluster.Push(0, 1, 0, 0);
+  cluster.Run(absl::Milliseconds(50));
+  cluster.Kill(0);
+  cluster.Run(absl::Milliseconds(600));
+  REQUIRE(cluster.primary() == 1);
+  REQUIRE(cluster.Report(1).version() == 0);
+  REQUIRE(cluster.Report(1).last_index() == 1);
+
+  const uint64_t on_log = cluster.Push(1, 2, 1, 0, /*base_version=*/1);
+  const uint64_t on_nothing = cluster.Push(1, 2, 1, 1, /*base_version=*/3);
+
+  CHECK(absl::IsInvalidArgument(After(&cluster, on_nothing, absl::ZeroDuration())));
+  CHECK(After(&cluster, on_log, absl::Seconds(4)).ok());
+  CHECK(cluster.Report(1).version() == 2);
+}
+
+TEST_CASE("acks: leader: what only the primary had goes with it, and its sender may push again") {
+  CopyJob job;
+  job.acks_leader = true;
+  CopyCluster cluster(job, 2, 1, 0);
+  cluster.Run(absl::Seconds(1));
+  CHECK(After(&cluster, cluster.Push(0, 1, 0, 0), absl::ZeroDuration()).ok());
+  cluster.Run(absl::Milliseconds(100));
+  // Nobody is cut off in this one's eyes, but the entries are still on their way.
+  CHECK(After(&cluster, cluster.Push(0, 1, 1, 0), absl::ZeroDuration()).ok());
+  cluster.messages_.clear();
+  CHECK(cluster.Report(0).last_index() == 2);
+  CHECK(cluster.Report(0).version() == 1);
+  CHECK(cluster.Report(0).samples() == 3);
+  cluster.Kill(0);
+  cluster.Run(absl::Milliseconds(600));
+  REQUIRE(cluster.primary() == 1);
+  CHECK(cluster.Report(1).last_index() == 1);
+  CHECK(cluster.Report(1).first_index() == 1);
+
+  // The other worker goes on, on a version that is gone; the lost data shard is computed again.
+  CHECK(After(&cluster, cluster.Push(1, 2, 0, 1, /*base_version=*/2), absl::ZeroDuration()).ok());
+  CHECK(After(&cluster, cluster.Push(1, 2, 1, 0, /*base_version=*/2), absl::ZeroDuration()).ok());
+  cluster.Run(absl::Seconds(8));
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK(cluster.Report(i).version() == 3);
+    CHECK(cluster.Report(i).samples() == 9);
+  }
+}
+
+TEST_CASE("acks: leader: a primary that is cut off acknowledges nothing once another may serve") {
+  CopyJob job;
+  job.is_bare = true;
+  job.acks_leader = true;
+  CopyCluster cluster(job, 2, 1, 0);
+  cluster.Run(absl::Seconds(1));
+  cluster.Depose(absl::Seconds(3));
+  CHECK(After(&cluster, cluster.Push(0, 1, 0, 0), absl::ZeroDuration()).ok());  // In the window.
+  cluster.Run(absl::Milliseconds(455));
+  const uint64_t push = cluster.Push(0, 1, 0, 1);
+  CHECK(absl::IsUnknown(After(&cluster, push, absl::Milliseconds(500))));
+  CHECK(After(&cluster, cluster.Push(1, 2, 1, 0), absl::ZeroDuration()).ok());
+
+  CHECK(absl::IsFailedPrecondition(After(&cluster, push, absl::Seconds(3))));
+  // What it had applied is no part of the log: it gets the partition whole.
+  cluster.Run(absl::Seconds(4));
+  CHECK(cluster.installs_ > 0);
+  CHECK(cluster.Report(0).version() == 1);
+  CHECK(cluster.ReplicaOf(0)->in_sync());
+}
+
 }  // namespace
 }  // namespace paceline

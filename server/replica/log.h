@@ -81,6 +81,10 @@ struct ReplicationOptions {
   absl::Duration promise = absl::Milliseconds(500);
   // A backup in sync that is silent for longer is reported LAGGING.
   absl::Duration lagging_after = absl::Seconds(1);
+  // acks: leader. What may be acknowledged beyond what is committed: entries, and bytes of their
+  // gradients; at least one entry.
+  uint64_t ahead_entries_max = 64;
+  size_t ahead_bytes_max = size_t{32} << 20;
 };
 
 // Where a partition's primary writes its entries, and what it may do just now.
@@ -97,6 +101,9 @@ class ReplicaLog {
   virtual uint32_t copies_in_sync() const = 0;
   virtual uint32_t min_in_sync() const = 0;
   bool may_append() const { return copies_in_sync() >= min_in_sync(); }
+
+  // Entries up to here may be acknowledged: the committed ones, and with acks: leader so many more.
+  virtual uint64_t acknowledgeable() const = 0;
 
   // Whether no later primary can be serving yet, so that what is read here is the newest.
   virtual bool may_answer(absl::Time now) const = 0;

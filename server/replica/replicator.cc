@@ -18,16 +18,26 @@ size_t BytesOf(const LogEntry& entry) {
   return entry.gradient == nullptr ? 0 : entry.gradient->elements() * sizeof(float);
 }
 
+uint64_t AheadMax(const Replicator::Options& options) {
+  if (!options.acknowledges_alone) return 0;
+  const ReplicationOptions& limits = options.replication;
+  const size_t entry_bytes = std::max<size_t>(options.elements, 1) * sizeof(float);
+  return std::max<uint64_t>(
+      1, std::min<uint64_t>(limits.ahead_entries_max, limits.ahead_bytes_max / entry_bytes));
+}
+
 }  // namespace
 
 Replicator::Replicator(Options options, Start start)
     : options_(std::move(options)),
+      ahead_max_(AheadMax(options_)),
       entries_(std::move(start.uncommitted)),
       base_index_(start.index),
       base_term_(start.term),
       last_index_(start.index + entries_.size()),
       committed_(start.index),
-      inherited_(last_index_) {
+      inherited_(options_.acknowledges_alone ? 0 : last_index_),
+      first_index_(last_index_) {
   for (const LogEntry& entry : entries_) bytes_ += BytesOf(entry);
   PACELINE_CHECK(entries_.empty() || entries_.front().index == base_index_ + 1);
 }
@@ -324,6 +334,10 @@ absl::Time Replicator::PromisedUntil(const Backup& backup) const {
   return backup.promised + options_.replication.promise * 0.9;
 }
 
+uint64_t Replicator::acknowledgeable() const {
+  return std::min(last_index_, committed_ + ahead_max_);
+}
+
 bool Replicator::may_answer(absl::Time now) const {
   if (committed_ < inherited_) return false;
   return std::all_of(backups_.begin(), backups_.end(), [&](const auto& one) {
@@ -360,6 +374,7 @@ void Replicator::FillIn(v1::PartitionReport* report) const {
   report->set_config(config_);
   report->set_last_index(last_index_);
   report->set_committed_index(committed_);
+  if (options_.acknowledges_alone) report->set_first_index(first_index_);
   for (const auto& [id, backup] : backups_) {
     v1::BackupReport* const added = report->add_backups();
     added->set_replica(id);

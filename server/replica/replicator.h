@@ -36,6 +36,8 @@ class Replicator final : public ReplicaLog {
     uint32_t partition = 0;
     size_t elements = 0;
     ReplicationOptions replication;
+    // acks: leader, within what `replication` allows.
+    bool acknowledges_alone = false;
     // Gradients in one call, at least one entry's; and its entries.
     size_t call_bytes_max = size_t{32} << 20;
     int call_entries_max = 256;
@@ -94,6 +96,7 @@ class Replicator final : public ReplicaLog {
   uint64_t Append(absl::Time now, LogEntry entry) override;
   uint32_t copies_in_sync() const override;
   uint32_t min_in_sync() const override { return min_in_sync_; }
+  uint64_t acknowledgeable() const override;
   bool may_answer(absl::Time now) const override;
   std::vector<std::string> Awaited(uint64_t index) const override;
   std::vector<std::string> Unpromised(absl::Time now) const override;
@@ -155,6 +158,7 @@ class Replicator final : public ReplicaLog {
   void StopWaitingFor(Backup* backup);
 
   const Options options_;
+  const uint64_t ahead_max_;  // Entries that may be acknowledged beyond committed_.
 
   uint64_t term_ = 0;
   uint64_t config_ = 0;
@@ -169,8 +173,10 @@ class Replicator final : public ReplicaLog {
   uint64_t last_index_ = 0;
   uint64_t committed_ = 0;
   // What was here at the start: some of it was acknowledged under an earlier term, nobody knows how
-  // much, so nothing is answered before all of it is committed.
+  // much, so nothing is answered before all of it is committed. 0 where what is acknowledged may
+  // be lost.
   uint64_t inherited_ = 0;
+  const uint64_t first_index_;  // The newest entry at the start.
 
   std::vector<ReplicaCall> calls_;
   bool news_ = false;

@@ -18,10 +18,17 @@ LogEntry EntryOf(uint64_t index, uint64_t term = 1) {
   return entry;
 }
 
+// What a primary with acks: leader may be ahead of its backups; 0 entries: acks all.
+struct Ahead {
+  uint64_t entries = 0;
+  size_t bytes = 1 << 20;
+};
+
 // A primary on s1 (replica 1), a backup in sync on s2 (replica 2), one that is not on s3.
 struct Rig {
-  explicit Rig(size_t entries_in_call = 100, LogLimits limits = {}, Replicator::Start start = {})
-      : replicator(OptionsOf(entries_in_call, limits), std::move(start)) {
+  explicit Rig(size_t entries_in_call = 100, LogLimits limits = {}, Replicator::Start start = {},
+               Ahead ahead = {})
+      : replicator(OptionsOf(entries_in_call, limits, ahead), std::move(start)) {
     placement.set_term(2);
     placement.set_config(1);
     for (uint64_t id = 1; id <= 3; ++id) {
@@ -32,11 +39,14 @@ struct Rig {
     }
   }
 
-  Replicator::Options OptionsOf(size_t entries_in_call, LogLimits limits) {
+  Replicator::Options OptionsOf(size_t entries_in_call, LogLimits limits, Ahead ahead) {
     Replicator::Options options;
     options.job = "job-1";
     options.elements = kElements;
     options.replication.log = limits;
+    options.acknowledges_alone = ahead.entries > 0;
+    options.replication.ahead_entries_max = ahead.entries;
+    options.replication.ahead_bytes_max = ahead.bytes;
     options.call_bytes_max = entries_in_call * kElements * sizeof(float);
     options.next_call = [this] { return ++last_call; };
     return options;
@@ -288,6 +298,69 @@ TEST_CASE("a copy that has diverged stays so") {
   CHECK(rig.replicator.TakeNews());
   rig.Answer(rig.Take(2)->id, 0);
   CHECK(rig.StateOf(2) == v1::BackupReport::DIVERGED);
+}
+
+TEST_CASE("a copy that has diverged is waited for until the coordinator has taken it out") {
+  // It may be promoted until then, and has to hold what was acknowledged.
+  Rig rig;
+  rig.Follow();
+  rig.Answer(rig.Take(2)->id, 0);
+  rig.replicator.Diverged(2);
+  CHECK(rig.replicator.Append(rig.now, EntryOf(1)) == 0);
+  CHECK(rig.replicator.Awaited(1) == std::vector<std::string>{"s2"});
+  // It goes on acknowledging, so nobody waits longer for it than for a sound one.
+  rig.Answer(rig.Take(2)->id, 1);
+  CHECK(rig.replicator.committed() == 1);
+  CHECK(rig.replicator.Append(rig.now, EntryOf(2)) == 1);
+  // Silent, it is still reported as what it is: the coordinator takes it out either way.
+  rig.now += absl::Seconds(5);
+  rig.replicator.OnTick(rig.now);
+  CHECK(rig.StateOf(2) == v1::BackupReport::DIVERGED);
+  CHECK(rig.replicator.committed() == 1);
+
+  rig.placement.mutable_replicas()->DeleteSubrange(1, 1);
+  rig.NextConfig();
+
+  CHECK(rig.replicator.committed() == 2);
+}
+
+TEST_CASE("acks: leader: so many entries are acknowledged beyond what is committed") {
+  Rig rig(100, {}, {}, {2});
+  rig.Follow();
+  rig.Answer(rig.Take(2)->id, 0);
+  for (uint64_t index = 1; index <= 4; ++index) {
+    CHECK(rig.replicator.Append(rig.now, EntryOf(index)) == 0);
+  }
+  CHECK(rig.replicator.acknowledgeable() == 2);
+  CHECK(rig.replicator.committed() == 0);
+
+  rig.Answer(rig.Take(2)->id, 1);
+  CHECK(rig.replicator.acknowledgeable() == 3);
+  rig.Answer(rig.Take(2)->id, 4);
+  CHECK(rig.replicator.acknowledgeable() == 4);
+}
+
+TEST_CASE("acks: leader: fewer entries if they are large, and never none") {
+  const size_t entry = kElements * sizeof(float);
+  for (const auto& [bytes, wanted] : {std::pair<size_t, uint64_t>{3 * entry + 1, 3}, {1, 1}}) {
+    Rig rig(100, {}, {}, {10, bytes});
+    rig.Follow();
+    for (uint64_t index = 1; index <= 8; ++index) rig.replicator.Append(rig.now, EntryOf(index));
+    CHECK(rig.replicator.acknowledgeable() == wanted);
+  }
+}
+
+TEST_CASE("acks: leader: a new primary answers with what it inherited, and says where that ends") {
+  Rig rig(100, {}, Replicator::Start{3, 1, {EntryOf(4)}}, {2});
+  rig.Follow();
+  rig.Answer(rig.Take(2)->id, 3);
+  CHECK(rig.replicator.may_answer(rig.now));
+  rig.replicator.Append(rig.now, EntryOf(5, 2));
+  v1::PartitionReport report;
+  rig.replicator.FillIn(&report);
+  CHECK(report.first_index() == 4);
+  CHECK(report.committed_index() == 3);
+  CHECK(report.last_index() == 5);
 }
 
 }  // namespace

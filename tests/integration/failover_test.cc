@@ -97,11 +97,14 @@ TEST_CASE("of three copies two die at once; the servers come back and are used a
 }
 
 TEST_CASE("in ssp and async every sample counts once although a primary dies") {
-  for (const std::string mode : {"{ssp: 3}", "async"}) {
-    INFO("consistency: " << mode);
+  for (const auto& [mode, acks] : {std::pair<std::string, std::string>{"{ssp: 3}", "all"},
+                                   {"async", "all"},
+                                   {"{ssp: 3}", "leader"}}) {
+    INFO("consistency: " << mode << ", acks: " << acks);
     const ReplicatedJob spec;
     Fleet fleet(ThreeServers());
-    const std::string job = SubmitUnderWay(fleet, spec, {"consistency=" + mode});
+    const std::string job =
+        SubmitUnderWay(fleet, spec, {"consistency=" + mode, "fleet.acks=" + acks});
 
     fleet.StartServer(KillPrimary(&fleet, job));
 

@@ -29,7 +29,8 @@ namespace paceline::sim {
 
 class Oracle {
  public:
-  explicit Oracle(const Scenario* scenario) : scenario_(scenario), replicas_(&verdict_) {}
+  explicit Oracle(const Scenario* scenario)
+      : scenario_(scenario), replicas_(&verdict_, scenario->ahead()) {}
 
   // The first broken promise; empty: none.
   const std::string& failure() const { return verdict_.failure(); }
@@ -149,6 +150,7 @@ class Oracle {
   void FollowPrimary(const std::string& server, const v1::PartitionReport& report, Copy* copy);
   // From a checkpoint.
   void BeginAnew(const v1::PartitionReport& report, const ShardSet& applied, View* view);
+  void CountArrived();
   void CommitClocks(const v1::PartitionReport& report, View* view);
   void CheckSegmentStart(const v1::PartitionReport& report);
   void CheckSteps(const v1::PartitionReport& report, const ShardSet& applied);

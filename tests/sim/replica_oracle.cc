@@ -270,16 +270,38 @@ void ReplicaOracle::OnReport(const std::string& server, const v1::PartitionRepor
 
 // ---- What workers hear ----
 
+void ReplicaOracle::CheckAhead(const std::string& server, const v1::PartitionReport& report,
+                               const ShardSet& applied, const ShardSet& shards, Known* known) {
+  std::set<uint64_t>& ahead = known->ahead[{server, report.term()}];
+  if (!shards.All().empty()) ahead.insert(*shards.All().begin());
+  for (auto it = ahead.begin(); it != ahead.end();) {
+    it = applied.Has(*it) ? ahead.erase(it) : std::next(it);
+  }
+  if (ahead.size() <= ahead_) return;
+  verdict_->Fail(absl::StrCat(server, " has acknowledged ", ahead.size(), " pushes to partition ",
+                              report.partition(), " that are not committed; at most ", ahead_,
+                              " are allowed"));
+}
+
 void ReplicaOracle::OnAnswer(const std::string& server, const v1::PartitionReport& report,
-                             const uint64_t* read, const ShardSet& shards) {
+                             const ShardSet& applied, const uint64_t* read,
+                             const ShardSet& shards) {
   Known& known = known_[report.partition()];
-  known.fence.Acknowledge(shards);
+  if (ahead_ > 0) CheckAhead(server, report, applied, shards, &known);
+  if (ahead_ == 0 || applied.Contains(shards)) known.fence.Acknowledge(shards);
   if (read == nullptr) return;
-  const history::Answerer answerer = {server, report.partition(), report.term(), *read};
+  // With acks: leader only terms do not go back; what is committed is there.
+  const uint64_t version = ahead_ > 0 ? 0 : *read;
+  const history::Answerer answerer = {server, report.partition(), report.term(), version};
   if (report.is_backup()) verdict_->Fail(absl::StrCat(answerer.Show(), ", answered as a backup"));
+  if (ahead_ > 0 && report.last_index() < known.committed) {
+    verdict_->Fail(absl::StrCat(answerer.Show(), ", answered a read with entries up to ",
+                                report.last_index(), "; committed is ", known.committed));
+  }
   const auto state = known.states.find(*read);
-  const std::string broken = known.fence.CheckRead(
-      answerer, state == known.states.end() ? nullptr : &state->second.applied);
+  const bool is_known = ahead_ == 0 && state != known.states.end();
+  const std::string broken =
+      known.fence.CheckRead(answerer, is_known ? &state->second.applied : nullptr);
   if (!broken.empty()) verdict_->Fail(broken);
   known.fence.Saw(answerer);
 }

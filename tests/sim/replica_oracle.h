@@ -26,7 +26,8 @@ namespace paceline::sim {
 
 class ReplicaOracle {
  public:
-  explicit ReplicaOracle(Verdict* verdict) : verdict_(verdict) {}
+  // `ahead`: entries that a primary may acknowledge beyond what is committed.
+  ReplicaOracle(Verdict* verdict, uint64_t ahead) : verdict_(verdict), ahead_(ahead) {}
 
   // The coordinator says so, to whomever. True: the job begins anew, from a checkpoint; what copies
   // that were placed before say counts no more.
@@ -43,8 +44,8 @@ class ReplicaOracle {
 
   // The primary on `server`, whose report is `report` after the event, has answered a call OK.
   // `shards` are acknowledged; `read`, if not null, is the version that was given.
-  void OnAnswer(const std::string& server, const v1::PartitionReport& report, const uint64_t* read,
-                const ShardSet& shards);
+  void OnAnswer(const std::string& server, const v1::PartitionReport& report,
+                const ShardSet& applied, const uint64_t* read, const ShardSet& shards);
 
   // Of a copy that was placed before the job began anew, or that could not begin.
   bool IsPast(const v1::PartitionReport& report) const;
@@ -89,6 +90,9 @@ class ReplicaOracle {
     uint64_t origin = 0;
     // What it was before, by version; by the times that it began.
     std::vector<std::map<uint64_t, State>> past;
+    // acks: leader, by server and term: the first data shards of pushes acknowledged and not yet
+    // committed there.
+    std::map<std::pair<std::string, uint64_t>, std::set<uint64_t>> ahead;
   };
 
   void OnPlacement(const v1::PartitionPlacement& placement);
@@ -100,10 +104,14 @@ class ReplicaOracle {
   // `primary` says that all up to its version is committed: whoever may be promoted must have it.
   void CheckInSync(const v1::PartitionPlacement& placement, uint64_t committed,
                    const std::string& why);
+  // acks: leader.
+  void CheckAhead(const std::string& server, const v1::PartitionReport& report,
+                  const ShardSet& applied, const ShardSet& shards, Known* known);
   void CheckState(const std::string& server, const v1::PartitionReport& report,
                   const ShardSet& applied, Known* known);
 
   Verdict* const verdict_;
+  const uint64_t ahead_;
   std::map<uint32_t, v1::PartitionPlacement> placements_;
   std::map<uint32_t, Known> known_;
   std::map<std::pair<std::string, uint32_t>, v1::PartitionReport> reports_;

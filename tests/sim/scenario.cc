@@ -94,6 +94,18 @@ void DrawReplicas(Random* random, Scenario* scenario) {
   scenario->log_entries = random->Between(1, 8);
 }
 
+// Without rounds, and a draw of its own, so that the other seeds stay what they are.
+void DrawAcks(Scenario* scenario) {
+  Random random(scenario->seed, "acks");
+  std::vector<v1::ConsistencySpec*> modes = {scenario->spec.mutable_consistency()};
+  for (ModeChange& change : scenario->mode_changes) modes.push_back(&change.consistency);
+  if (scenario->replicas() == 1 || !random.Chance(0.3)) return;
+  scenario->spec.mutable_fleet()->set_acks(v1::FleetSpec::LEADER);
+  for (v1::ConsistencySpec* mode : modes) {
+    while (!mode->has_ssp() && !mode->has_async()) *mode = DrawConsistency(&random);
+  }
+}
+
 // Long enough for servers to die in, one after the other.
 void StretchJob(Random* random, Scenario* scenario) {
   const absl::Duration length = random->Ms(2000, 12000);
@@ -124,6 +136,7 @@ void DrawJob(Random* random, Scenario* scenario) {
   for (uint64_t i = 0; i < changes; ++i) {
     scenario->mode_changes.push_back({random->Ms(300, 5000), DrawConsistency(random)});
   }
+  DrawAcks(scenario);
   DrawModel(random, scenario->total_shards(), &spec);
   DrawOptimizer(random, scenario);
   if (scenario->replicas() > 1) StretchJob(random, scenario);
@@ -166,10 +179,10 @@ uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
 std::string Scenario::Summary() const {
   std::string text = absl::StrCat(
       spec.consistency().ShortDebugString(), " workers=", workers.size(), " servers=", servers,
-      " replicas=", replicas(), " min_in_sync=", spec.fleet().min_in_sync(),
-      " shards=", total_shards(), " round=", spec.train().shards_per_round(),
-      " push=", spec.train().shards_per_push(), " epochs=", spec.train().epochs(), " optimizer={",
-      spec.optimizer().ShortDebugString(), "}");
+      " replicas=", replicas(), ahead() > 0 ? " acks=leader" : "",
+      " min_in_sync=", spec.fleet().min_in_sync(), " shards=", total_shards(),
+      " round=", spec.train().shards_per_round(), " push=", spec.train().shards_per_push(),
+      " epochs=", spec.train().epochs(), " optimizer={", spec.optimizer().ShortDebugString(), "}");
   for (const ModeChange& change : mode_changes) {
     absl::StrAppend(&text, " then ", change.consistency.ShortDebugString());
   }

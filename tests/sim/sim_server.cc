@@ -69,6 +69,7 @@ void SimServer::Start() {
   StartFiles();
   PartitionHost::Options options;
   options.replication.log.entries_max = scenario_->log_entries;
+  options.replication.ahead_entries_max = scenario_->log_entries;
   options.digest_interval = scenario_->digest_interval;
   options.complain = [this](absl::string_view what) {
     queue_->Trace(id_, " complains: ", what);

@@ -29,7 +29,9 @@ void JobLoop::Impl::Restart(absl::Time now) {
   }
   plan_ = *plan;
   if (leasing()) {
-    leases_.Begin(now, job_.directive().segment().index(), plan_->size());
+    // What a primary acknowledged alone may go with it, and is granted again.
+    const bool may_lose = job_.directive().spec().fleet().acks() == v1::FleetSpec::LEADER;
+    leases_.Begin(now, job_.directive().segment().index(), plan_->size(), may_lose);
     clock_ = std::max(clock_, job_.start_clock());
     runs_in_clock_ = 0;
     reported_clock_ = clock_;

@@ -17,7 +17,7 @@ constexpr size_t kCompletedKept = 4096;
 LeaseBook::LeaseBook(LeaseBookOptions options, Backoff backoff)
     : options_(options), backoff_(std::move(backoff)) {}
 
-void LeaseBook::Begin(absl::Time now, uint32_t segment, uint64_t runs) {
+void LeaseBook::Begin(absl::Time now, uint32_t segment, uint64_t runs, bool may_lose) {
   if (segment != segment_ || runs != runs_) {
     held_.clear();
     completed_.clear();
@@ -26,6 +26,7 @@ void LeaseBook::Begin(absl::Time now, uint32_t segment, uint64_t runs) {
   }
   segment_ = segment;
   runs_ = runs;
+  may_lose_ = may_lose;
   ask_at_ = now;
   failed_ = false;
 }
@@ -80,7 +81,7 @@ absl::Time LeaseBook::NextAsk() const { return Wants() ? ask_at_ : absl::Infinit
 
 void LeaseBook::CompleteFront() {
   PACELINE_CHECK(!held_.empty());
-  completed_.insert(held_.front());
+  if (!may_lose_) completed_.insert(held_.front());
   held_.pop_front();
   if (completed_.size() > kCompletedKept) completed_.erase(completed_.begin());
 }

@@ -39,8 +39,8 @@ class LeaseBook {
   LeaseBook(LeaseBookOptions options, Backoff backoff);
 
   // Begins a segment with `runs` runs, or goes on with it: what is held of it stays held. The next
-  // question may be asked at once.
-  void Begin(absl::Time now, uint32_t segment, uint64_t runs);
+  // question may be asked at once. With `may_lose`, completed runs are taken again.
+  void Begin(absl::Time now, uint32_t segment, uint64_t runs, bool may_lose = false);
 
   // The question to ask now, if there is one.
   std::optional<LeaseCall> Ask(absl::Time now);
@@ -78,6 +78,7 @@ class LeaseBook {
   Backoff backoff_;
   uint32_t segment_ = 0;
   uint64_t runs_ = 0;
+  bool may_lose_ = false;
   std::deque<uint64_t> held_;
   std::set<uint64_t> completed_;  // The newest of them; more could only be computed once too often.
   uint64_t start_clock_ = 0;

@@ -113,5 +113,18 @@ TEST_CASE("an answer of an earlier segment brings nothing and frees the way") {
   CHECK(book.empty());
 }
 
+TEST_CASE("where acknowledged work may be lost, a completed run is taken again") {
+  LeaseBook book = MakeBook();
+  book.Begin(kStart, 4, 100, /*may_lose=*/true);
+  book.OnReply(kStart, book.Ask(kStart)->id, Runs({1, 2}));
+  book.CompleteFront();
+
+  book.OnReply(kStart, book.Ask(kStart)->id, Runs({1}));
+
+  CHECK(book.front() == 2);
+  book.CompleteFront();
+  CHECK(book.front() == 1);
+}
+
 }  // namespace
 }  // namespace paceline
