@@ -22,7 +22,7 @@
 
 namespace paceline {
 
-// 512 KiB: docs/adr/0005-one-stream-for-many-calls.md.
+// 512 KiB: docs/adr/0006-one-stream-for-many-calls.md.
 inline constexpr size_t kChunkElements = size_t{128} << 10;
 
 template <typename Header>

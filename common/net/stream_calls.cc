@@ -103,8 +103,12 @@ class StreamCalls::Impl {
           +[](int* alarms) { return *alarms == 0; }, &alarms_));
       peers.swap(peers_);
     }
-    for (auto& [address, peer] : peers) peer.Close();
-    peers.clear();
+    for (auto& [address, peer] : peers) {
+      peer.Close();
+      peer.streams = {};
+    }
+    // Streams end on gRPC's threads, and a process's last channel joins those as it goes: that is
+    // done here, when no stream holds one any more.
     absl::MutexLock lock(&streams_mutex_);
     streams_mutex_.Await(absl::Condition(
         +[](int* streams) { return *streams == 0; }, &streams_));

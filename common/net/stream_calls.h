@@ -36,7 +36,7 @@ class Channel;
 
 namespace paceline {
 
-// docs/adr/0005-one-stream-for-many-calls.md.
+// docs/adr/0006-one-stream-for-many-calls.md.
 inline constexpr size_t kStreamsPerPeer = 2;
 
 struct StreamCall {
