@@ -298,6 +298,12 @@ void Coordinator::Fleet::OnSetConsistency(absl::Time now, uint64_t call,
                               "a job with bare parameters grants no runs outside sync, so there is "
                               "no cut at which its mode could change"));
     }
+    // Where a job stands that goes on from a checkpoint only its partitions know.
+    if (record->restoring() || (record->has_origin() && !job->progress->Complete())) {
+      return Refuse(call, absl::UnavailableError(absl::StrCat(
+                              record->job(), " goes on from a checkpoint and waits for the first "
+                                             "report of every partition; ask again")));
+    }
     const uint64_t cut = job->grants.has_value() ? job->grants->granted() : job->shards->next();
     if (cut >= PlanOf(*record).size()) {
       return Refuse(call, absl::FailedPreconditionError(absl::StrCat(

@@ -425,6 +425,27 @@ TEST_CASE("a checkpoint that a job began from is kept until that job has one of 
   CHECK(pinned().empty());
 }
 
+TEST_CASE("a change of mode waits until it is known where a restored job stands") {
+  TestCluster c;
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
+  if (GENERATE(false, true)) spec = TestCluster::Ssp(spec);
+  const std::string job = WithCheckpoint(&c, 16, spec);
+  v1::ConsistencySpec async;
+  async.mutable_async();
+  v1::ServerSyncRequest leaving = c.ServerRequest("s1");
+  leaving.set_leaving(true);
+  c.Sync(leaving);
+  CHECK(c.StatusOf(c.SetConsistency(job, async)).code() == absl::StatusCode::kUnavailable);
+  c.RegisterServer("s2");
+  c.SyncAll();
+  REQUIRE(c.CopiesOf(job, 0) == "s2*");
+
+  CHECK(Says(c.StatusOf(c.SetConsistency(job, async)), "first report of every partition"));
+
+  c.ReportPrimary(job, 0, 16);
+  CHECK(c.StatusOf(c.SetConsistency(job, async)).ok());
+}
+
 TEST_CASE("a job that began in the folder of its own name goes on there") {
   TestCluster c;
   v1::ConsistencySpec sync;
