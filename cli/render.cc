@@ -182,12 +182,6 @@ Rows CopyFacts(const v1::JobStatus& job) {
                                   in_sync < wanted ? "; paceline why tells more" : "")}};
 }
 
-Rows LossFacts(const v1::JobStatus& job) {
-  if (FleetOf(job).acks() != v1::FleetSpec::LEADER || HasEnded(job.state())) return {};
-  return {{"acks", absl::StrCat("leader: at most ", Counted(HeldAlone(job), "update"),
-                                " of a partition held by its primary alone")}};
-}
-
 // "whole: version 480, 12.3 MB in 0.4 s".
 std::string CheckpointState(const v1::CheckpointStatus& checkpoint) {
   switch (checkpoint.state()) {
@@ -418,7 +412,10 @@ std::string JobText(const v1::JobStatus& job, double now_unix_s) {
     facts.push_back({"store", absl::StrCat("cannot be written: ", job.store_error())});
   }
   for (auto& fact : CopyFacts(job)) facts.push_back(std::move(fact));
-  for (auto& fact : LossFacts(job)) facts.push_back(std::move(fact));
+  if (FleetOf(job).acks() == v1::FleetSpec::LEADER && !HasEnded(job.state())) {
+    facts.push_back({"acks", absl::StrCat("leader: at most ", Counted(HeldAlone(job), "update"),
+                                          " of a partition held by its primary alone")});
+  }
   for (auto& fact : CheckpointFacts(job, now_unix_s)) facts.push_back(std::move(fact));
   for (auto& fact : PushFacts(job)) facts.push_back(std::move(fact));
   std::string text = Table(facts);
