@@ -1,5 +1,5 @@
-// A disk that is full while a job's checkpoints are written to it: the job trains on, the error is
-// shown, and nothing half-written is listed.
+// A disk that is full while a job's checkpoints, or the coordinator's store, are written to it: the
+// job trains on, the error is shown, and nothing half-written is listed.
 #include <sched.h>
 #include <sys/mount.h>
 
@@ -101,6 +101,42 @@ TEST_CASE("the disk of the checkpoints is full for a while: training goes on, no
   }));
   CHECK(Listed(checkpoints).back() > Number(failed["id"]));
 
+  const Json summary = fleet.Wait(job);
+  CHECK(summary["weights_sha256"] == UndisturbedBits(kEpochs));
+}
+
+// What the fleet says of its store; empty: all is well.
+std::string StoreError(const Fleet& fleet) {
+  return fleet.Paceline({"status", "--json"}).json()["store_error"];
+}
+
+TEST_CASE("the disk of the coordinator's store is full for a while: training goes on") {
+  const std::string disk = TestFolder("disk");
+  if (!MountSmall(disk)) return;
+  const std::string folder = TestFolder("job");
+  FleetOptions options;
+  options.servers = 2;
+  options.workers = 2;
+  options.separate_coordinator = true;
+  options.store_folder = disk;
+  options.worker_flags = {"--slowdown=12"};
+  Fleet fleet(options);
+  const std::string job = fleet.Submit(MakeTrainingSpec(folder + "/job.yaml", kEpochs),
+                                       {"fleet={workers: 2, servers: 2}"});
+  REQUIRE(fleet.Reached(job, 0.05));
+
+  FillUp(disk + "/filler");
+  // Every one of these is something to write down.
+  REQUIRE(Eventually([&] {
+    const CommandResult submitted = fleet.Paceline({"submit", folder + "/job.yaml"});
+    return submitted.exit_code != 0;
+  }));
+  CHECK_FALSE(StoreError(fleet).empty());
+  INFO(StoreError(fleet));
+  CHECK(MovesOn(fleet, job));
+
+  std::filesystem::remove(disk + "/filler");
+  CHECK(Eventually([&] { return StoreError(fleet).empty(); }));
   const Json summary = fleet.Wait(job);
   CHECK(summary["weights_sha256"] == UndisturbedBits(kEpochs));
 }

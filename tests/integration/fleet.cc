@@ -148,10 +148,11 @@ Fleet::~Fleet() {
 }
 
 std::vector<std::string> Fleet::CoordinatorArguments(const std::string& listen) const {
+  const std::string& store = options_.store_folder.empty() ? folder_ : options_.store_folder;
   std::vector<std::string> arguments = {
       kServer, options_.separate_coordinator ? "--id=coordinator" : "--id=server-0",
       "--listen=" + listen, "--port-file=" + folder_ + "/port",
-      "--store=sqlite:" + folder_ + "/store.db"};
+      "--store=sqlite:" + store + "/store.db"};
   if (options_.separate_coordinator) arguments.push_back("--roles=coordinator");
   arguments.insert(arguments.end(), options_.server_flags.begin(), options_.server_flags.end());
   return arguments;

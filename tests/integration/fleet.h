@@ -60,6 +60,8 @@ struct FleetOptions {
   bool separate_coordinator = false;
   // Where the store is, as --store takes it: then every server may be elected coordinator.
   std::string etcd;
+  // Of an embedded store; empty: one of the fleet's own.
+  std::string store_folder;
   std::vector<std::string> server_flags;
   std::vector<std::string> worker_flags;
   // Of each process by its name, and of "people", who give commands; null: all are here.
