@@ -399,10 +399,10 @@ std::string StragglerText(const v1::JobStatus& job) {
   const auto time = [](double seconds) {
     return seconds < 10 ? absl::StrFormat("%.0f ms", 1000 * seconds) : Duration(seconds);
   };
-  return absl::StrCat(
-      slow.worker().id(), absl::StrFormat(" takes %.1f x", slow.times_median()),
-      " the others' median per sample (compute ", time(slow.compute_s()), ", transfer ",
-      time(slow.transfer_s()), ", wait ", time(slow.wait_s()), " per 1000 samples)");
+  return absl::StrCat(slow.worker().id(), absl::StrFormat(" takes %.1f x", slow.times_median()),
+                      " the others' median per sample (compute ", time(slow.compute_s()),
+                      ", transfer ", time(slow.transfer_s()), ", wait ", time(slow.wait_s()),
+                      " per 1000 samples)");
 }
 
 std::string JobText(const v1::JobStatus& job, double now_unix_s) {

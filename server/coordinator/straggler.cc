@@ -57,9 +57,9 @@ std::optional<v1::Straggler> StragglerWatch::Find() const {
     if (const std::optional<Cost> cost = CostOf(worker)) costs.push_back(*cost);
   }
   if (costs.size() < 2) return std::nullopt;
-  const auto slowest = std::max_element(
-      costs.begin(), costs.end(),
-      [](const Cost& a, const Cost& b) { return a.work_s() < b.work_s(); });
+  const auto slowest =
+      std::max_element(costs.begin(), costs.end(),
+                       [](const Cost& a, const Cost& b) { return a.work_s() < b.work_s(); });
   const Cost slow = *slowest;
   costs.erase(slowest);
   const auto median = [&costs](const auto& of) {

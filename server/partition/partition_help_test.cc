@@ -1,9 +1,8 @@
 // sync: a round that is late asks those that wait for help.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
 
-#include "absl/types/optional.h"
+#include "absl/time/time.h"
 #include "server/partition/partition.h"
 #include "server/partition/partition_testing.h"
 

@@ -180,9 +180,8 @@ WorkTimes::Kind JobLoop::Impl::TimeKind() const {
       return WorkTimes::Kind::kCompute;
     case Phase::kExchanging:
       // Leaves of others, as well.
-      return open_compute_.has_value() && open_compute_->stage == stage_
-                 ? WorkTimes::Kind::kCompute
-                 : WorkTimes::Kind::kWait;
+      return open_compute_.has_value() && open_compute_->stage == stage_ ? WorkTimes::Kind::kCompute
+                                                                         : WorkTimes::Kind::kWait;
     case Phase::kIdle:
     case Phase::kFinalEvaluation:
     case Phase::kBroken:

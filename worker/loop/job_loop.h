@@ -7,8 +7,8 @@
 //     when its timeout is over; an answer to one that was cancelled is ignored;
 //   - each ComputeRequest, EvaluateRequest and LeaseCall is answered by exactly one OnComputed (or
 //     OnAbandoned, if it was taken back in TakeAbandoned), OnEvaluated or OnLease. At most one of
-//     each kind is open at a time; a ComputeRequest and an EvaluateRequest may be open together, and
-//     hold their own immutable parameters;
+//     each kind is open at a time; a ComputeRequest and an EvaluateRequest may be open together,
+//     and hold their own immutable parameters;
 //   - every Report that the coordinator has taken is handed back to OnReported.
 //
 // Errors   What ends the work for good (data shards refused as INVALID_ARGUMENT, a failed

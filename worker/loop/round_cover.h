@@ -23,8 +23,8 @@ class RoundCover {
   std::vector<ComputePiece> TakeMissing(uint32_t rank, uint32_t workers);
 
   // The same out of the data shards `missing` (ascending), which are somebody else's and late: half
-  // of an equal share of those not taken before, so that shares shrink as the end comes near, from a
-  // place that depends on the rank, so that helpers begin apart. Nothing if all were taken.
+  // of an equal share of those not taken before, so that shares shrink as the end comes near, from
+  // a place that depends on the rank, so that helpers begin apart. Nothing if all were taken.
   std::vector<ComputePiece> TakeHelp(const std::vector<uint64_t>& missing, uint32_t rank,
                                      uint32_t workers);
 
