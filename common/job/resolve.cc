@@ -287,9 +287,8 @@ absl::Status CheckFleet(const v1::FleetSpec& fleet, const v1::ConsistencySpec& c
   }
   if (fleet.acks() == v1::FleetSpec::LEADER && !consistency.has_ssp() && !consistency.has_async()) {
     return Invalid(
-        "fleet.acks is leader and consistency ", consistency.has_quorum() ? "quorum" : "sync",
-        ": an acknowledged round is not computed again; wanted consistency ssp or async, "
-        "or acks all");
+        "fleet.acks is leader and consistency sync: an acknowledged round is not computed again; "
+        "wanted consistency ssp or async, or acks all");
   }
   return absl::OkStatus();
 }
