@@ -177,6 +177,11 @@ void Coordinator::Fleet::FillOrder(const state::JobRecord& record, const std::st
   for (const uint64_t id : PinnedBy(records_.jobs(), out->path(), record.job())) {
     out->add_pinned(id);
   }
+  // Where the job would go back to: whether this one was committed may never be heard.
+  const state::CheckpointRecord* whole = NewestWhole(record);
+  if (whole != nullptr && whole->job().empty() && whole->status().path() == out->path()) {
+    out->add_pinned(whole->status().id());
+  }
   if (order->has_exact_version()) out->set_exact_version(order->exact_version());
   const bool commits = job->second.order.has_value() && job->second.order->AllWritten();
   if (!commits || record.placement(0).server() != server) return;
