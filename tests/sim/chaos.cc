@@ -29,6 +29,12 @@ void Chaos::Plan() {
   for (const FaultEvent& fault : scenario_.server_faults) {
     world_.queue->At(At(fault.when), [this, fault] { Try(fault); });
   }
+  for (const StoreFault& fault : scenario_.store_faults) {
+    world_.queue->At(At(fault.when), [this, fault] {
+      const absl::Time end = std::min(world_.queue->now() + fault.duration, At(scenario_.calm));
+      world_.coordinator->LoseStore(end, fault.is_known);
+    });
+  }
   for (const PowerLoss& loss : scenario_.power_losses) {
     world_.queue->At(At(loss.when), [this, loss] { LosePower(loss); });
   }

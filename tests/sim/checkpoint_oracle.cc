@@ -1,7 +1,6 @@
 #include "tests/sim/checkpoint_oracle.h"
 
-#include <vector>
-
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/checkpoint.pb.h"
 #include "server/checkpoint/checkpoint_store.h"
@@ -22,10 +21,30 @@ std::string Torn(const v1::CheckpointManifest& manifest) {
 
 }  // namespace
 
+std::vector<std::string> CheckpointOracle::Folders(const std::string& job) const {
+  const std::string& path = scenario_.spec.checkpoint().path();
+  std::vector<std::string> folders;
+  const auto names = folder_.List(path);
+  if (!names.ok()) return folders;
+  for (const std::string& name : *names) {
+    if (name == job) folders.push_back(absl::StrCat(path, "/", job));
+    if (absl::StartsWith(name, job + "-")) {
+      folders.push_back(absl::StrCat(path, "/", name, "/", job));
+    }
+  }
+  return folders;
+}
+
 void CheckpointOracle::CheckAll(const std::string& job) {
   if (!scenario_.disk.is_honest()) return;
-  const std::string folder = absl::StrCat(scenario_.spec.checkpoint().path(), "/", job);
+  const std::vector<std::string> folders = Folders(job);
+  if (folders.empty()) oracle_.Fail(absl::StrCat("the checkpoints of ", job, " are gone"));
+  for (const std::string& folder : folders) CheckFolder(folder);
+}
+
+void CheckpointOracle::CheckFolder(const std::string& folder) {
   const auto store = CheckpointStore::Open(&folder_, folder);
+  if (absl::IsNotFound(store.status())) return;  // Nothing is committed there yet.
   if (!store.ok()) return oracle_.Fail(store.status().ToString());
   const auto listed = (*store)->List();
   if (!listed.ok()) return oracle_.Fail(listed.status().ToString());
@@ -34,7 +53,7 @@ void CheckpointOracle::CheckAll(const std::string& job) {
     const std::string wrong =
         manifest.ok() ? Torn(*manifest) : std::string(manifest.status().message());
     if (wrong.empty()) continue;
-    oracle_.Fail(absl::StrCat("checkpoint ", checkpoint, " of ", job, " is listed: ", wrong));
+    oracle_.Fail(absl::StrCat("checkpoint ", checkpoint, " in ", folder, " is listed: ", wrong));
   }
 }
 
@@ -56,12 +75,13 @@ void CheckpointOracle::OnStatus(const v1::JobStatus& status) {
     if (one.state() == v1::CheckpointStatus::WHOLE) newest = one.id();
   }
   if (newest == 0) return;
-  const std::string folder = absl::StrCat(scenario_.spec.checkpoint().path(), "/", status.job());
-  const auto store = CheckpointStore::Open(&folder_, folder);
-  const auto listed = store.ok() ? (*store)->List() : store.status();
-  if (listed.ok() && !listed->empty() && listed->back() >= newest) return;
-  oracle_.Fail(absl::StrCat("the coordinator has checkpoint ", newest, " as whole; on the disk ",
-                            listed.ok() ? "is none so new" : listed.status().ToString()));
+  for (const std::string& folder : Folders(status.job())) {
+    const auto store = CheckpointStore::Open(&folder_, folder);
+    const auto listed = store.ok() ? (*store)->List() : store.status();
+    if (listed.ok() && !listed->empty() && listed->back() >= newest) return;
+  }
+  oracle_.Fail(absl::StrCat("the coordinator has checkpoint ", newest,
+                            " as whole; on the disk is none so new"));
 }
 
 }  // namespace paceline::sim

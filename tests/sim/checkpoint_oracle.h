@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "proto/control.pb.h"
 #include "server/checkpoint/memory_file_system.h"
@@ -34,8 +35,11 @@ class CheckpointOracle {
   uint64_t committed() const { return committed_; }
 
  private:
-  // All that is listed in the job's folder is whole.
+  // The job's folder, and the one in one beside it that it takes if that is not its own.
+  std::vector<std::string> Folders(const std::string& job) const;
+  // All that is listed in the job's folders is whole.
   void CheckAll(const std::string& job);
+  void CheckFolder(const std::string& folder);
 
   const Scenario& scenario_;
   MemoryFileSystem& folder_;

@@ -188,6 +188,7 @@ std::string Scenario::Summary() const {
   }
   return absl::StrCat(text, " faults=", faults.size(), "+", server_faults.size(),
                       reckless ? " (reckless)" : "", " orders=", orders.size(),
+                      " store faults=", store_faults.size(),
                       CheckpointSummary(*this), " calm=", absl::FormatDuration(calm));
 }
 
@@ -200,6 +201,7 @@ Scenario MakeScenario(uint64_t seed, Mode mode) {
   DrawJob(&random, &scenario);
   DrawTrouble(&random, &scenario);
   DrawCheckpoints(&scenario);
+  DrawStoreFaults(&scenario);
   PACELINE_CHECK(ResolveJobSpec(&scenario.spec).ok());
   return scenario;
 }
@@ -221,6 +223,7 @@ Scenario Undisturbed(const Scenario& scenario) {
   quiet.faults.clear();
   quiet.server_faults.clear();
   quiet.orders.clear();
+  quiet.store_faults.clear();
   quiet.power_losses.clear();
   quiet.checkpoint_orders.clear();
   quiet.spec.clear_checkpoint();

@@ -59,6 +59,13 @@ struct AdminOrder {
   uint32_t min_in_sync = 0;
 };
 
+// The coordinator's store takes no write.
+struct StoreFault {
+  absl::Duration when;
+  absl::Duration duration;
+  bool is_known = false;  // Before anything is written.
+};
+
 // All servers die at once, and what was not synced with them.
 struct PowerLoss {
   absl::Duration when;
@@ -117,6 +124,7 @@ struct Scenario {
   std::vector<FaultEvent> server_faults;
   bool reckless = false;
   std::vector<AdminOrder> orders;
+  std::vector<StoreFault> store_faults;
   std::vector<PowerLoss> power_losses;
   // When people ask for a checkpoint.
   std::vector<absl::Duration> checkpoint_orders;

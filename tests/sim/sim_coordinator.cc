@@ -7,6 +7,11 @@
 #include "common/base/version.h"
 
 namespace paceline::sim {
+namespace {
+
+constexpr absl::Duration kRestart = absl::Milliseconds(300);
+
+}  // namespace
 
 void SimCoordinator::Start() {
   if (node_.up()) return;
@@ -18,6 +23,12 @@ void SimCoordinator::Start() {
     if (event.kind() == "checkpoint-written") oracle_->OnCheckpointWritten();
   };
   auto core = Coordinator::Create(options, &store_, node_.clock());
+  if (absl::IsUnavailable(core.status())) {
+    // It ends, and somebody starts it again.
+    Kill();
+    queue_->At(queue_->now() + kRestart, [this] { Start(); });
+    return;
+  }
   if (!core.ok()) {
     oracle_->Fail(absl::StrCat("the coordinator does not start: ", core.status().ToString()));
     return;
@@ -33,6 +44,20 @@ void SimCoordinator::Kill() {
   core_.reset();
   calls_.clear();
   armed_ = absl::InfiniteFuture();
+}
+
+void SimCoordinator::LoseStore(absl::Time until, bool is_known) {
+  queue_->Trace("the store takes nothing for ", absl::FormatDuration(until - queue_->now()));
+  store_back_ = std::max(store_back_, until);
+  const absl::Status status = absl::UnavailableError("the disk is full");
+  if (is_known) {
+    store_.SetHealth(status);
+  } else {
+    store_.FailCommits(status);
+  }
+  queue_->At(until, [this] {
+    if (queue_->now() >= store_back_) store_.SetHealth(absl::OkStatus());
+  });
 }
 
 void SimCoordinator::Handle(std::shared_ptr<Network::Incoming> incoming, const Event& event) {

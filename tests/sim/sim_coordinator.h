@@ -31,6 +31,8 @@ class SimCoordinator {
 
   void Start();
   void Kill();
+  // Its store takes no write until `until`.
+  void LoseStore(absl::Time until, bool is_known);
 
   // Calls `method` here, from `from`; `done` gets null without an answer.
   template <typename Request, typename Answer>
@@ -64,6 +66,7 @@ class SimCoordinator {
   Oracle* const oracle_;
   Node node_;
   MemoryStore store_;
+  absl::Time store_back_ = absl::InfinitePast();
   std::unique_ptr<Coordinator> core_;
   std::map<uint64_t, std::shared_ptr<Network::Incoming>> calls_;
   absl::Time armed_ = absl::InfiniteFuture();

@@ -279,4 +279,16 @@ void DrawCheckpoints(Scenario* scenario) {
   if (scenario->server_faults.empty()) DrawServerFaults(&random, scenario);
 }
 
+void DrawStoreFaults(Scenario* scenario) {
+  Random random(scenario->seed, "store");
+  if (scenario->calm < absl::Seconds(1) || !random.Chance(0.3)) return;
+  for (uint64_t i = random.Between(1, 3); i > 0; --i) {
+    StoreFault fault;
+    fault.when = random.Between(absl::ZeroDuration(), scenario->calm);
+    fault.duration = random.Chance(0.7) ? random.Ms(10, 3000) : random.Ms(3000, 10000);
+    fault.is_known = random.Chance(0.5);
+    scenario->store_faults.push_back(fault);
+  }
+}
+
 }  // namespace paceline::sim

@@ -16,6 +16,9 @@ void DrawTrouble(Random* random, Scenario* scenario);
 // In some scenarios: checkpoints, the disk that they lie on, and that all copies are lost.
 void DrawCheckpoints(Scenario* scenario);
 
+// In some scenarios: times at which the coordinator can write nothing.
+void DrawStoreFaults(Scenario* scenario);
+
 }  // namespace paceline::sim
 
 #endif  // PACELINE_TESTS_SIM_TROUBLE_H_
