@@ -31,6 +31,12 @@ absl::Status NoSpaceAt(const std::string& path) {
   return absl::ResourceExhaustedError(absl::StrCat("no space left for \"", path, "\""));
 }
 
+// A disk that is full may say so only then.
+absl::Status CannotSync(MemoryFileSystem::Fault fault, const std::string& path) {
+  if (fault == MemoryFileSystem::Fault::kNoSpace) return NoSpaceAt(path);
+  return absl::InternalError(absl::StrCat("cannot sync \"", path, "\""));
+}
+
 }  // namespace
 
 struct MemoryFileSystem::LockCount {
@@ -186,7 +192,7 @@ absl::StatusOr<std::string> MemoryFileSystem::WriteTemporary(
   if (syncing == Fault::kCrash) return CrashedAt(temporary);
   if (syncing == Fault::kFailedSync || syncing == Fault::kNoSpace) {
     now_.erase(temporary);
-    return absl::InternalError(absl::StrCat("cannot sync \"", temporary, "\""));
+    return CannotSync(syncing, temporary);
   }
   file->synced = true;
   return temporary;
@@ -217,9 +223,7 @@ absl::Status MemoryFileSystem::SyncFolder(const std::string& path) {
   const absl::MutexLock lock(&mutex_);
   const Fault fault = NextFaultLocked();
   if (fault == Fault::kCrash) return CrashedAt(path);
-  if (fault == Fault::kFailedSync || fault == Fault::kNoSpace) {
-    return absl::InternalError(absl::StrCat("cannot sync \"", path, "\""));
-  }
+  if (fault == Fault::kFailedSync || fault == Fault::kNoSpace) return CannotSync(fault, path);
   const bool is_root = path.empty() || path == "." || path == "/";
   if (!is_root && now_.count(path) == 0) return NoSuch(path);
   const std::string prefix = is_root ? (path == "/" ? "/" : "") : path + "/";

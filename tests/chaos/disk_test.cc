@@ -74,7 +74,7 @@ TEST_CASE("the disk of the checkpoints is full for a while: training goes on, no
   options.servers = 2;
   options.workers = 2;
   options.separate_coordinator = true;
-  options.worker_flags = {"--slowdown=12"};
+  options.worker_flags = {"--slowdown=40"};
   Fleet fleet(options);
   const std::string job =
       fleet.Submit(MakeTrainingSpec(folder + "/job.yaml", kEpochs),
@@ -119,7 +119,7 @@ TEST_CASE("the disk of the coordinator's store is full for a while: training goe
   options.workers = 2;
   options.separate_coordinator = true;
   options.store_folder = disk;
-  options.worker_flags = {"--slowdown=12"};
+  options.worker_flags = {"--slowdown=40"};
   Fleet fleet(options);
   const std::string job = fleet.Submit(MakeTrainingSpec(folder + "/job.yaml", kEpochs),
                                        {"fleet={workers: 2, servers: 2}"});

@@ -84,7 +84,7 @@ TEST_CASE("killing a worker in mid-epoch changes no bit") {
   FleetOptions options;
   options.servers = 2;
   options.workers = 3;
-  options.worker_flags = {"--slowdown=12"};
+  options.worker_flags = {"--slowdown=60"};
   Fleet fleet(options);
   const std::string job = fleet.Submit(files.spec, {"fleet.workers=3", "fleet.servers=2"});
   REQUIRE(fleet.Reached(job, 0.3));

@@ -80,7 +80,7 @@ TEST_CASE("while etcd says nothing the job goes on, nothing new is decided, and 
   if (etcd == nullptr) return;
   const ReplicatedJob spec;
   FleetOptions options = ThreeCandidates(*etcd);
-  options.worker_flags = {"--slowdown=40"};
+  options.worker_flags = {"--slowdown=120"};
   Fleet fleet(options);
   const std::string job = SubmitUnderWay(fleet, spec);
   const std::string coordinator = CoordinatorOf(fleet);

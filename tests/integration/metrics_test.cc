@@ -112,7 +112,7 @@ TEST_CASE("while a job runs every program's page is well-formed and agrees with 
   options.workers = 0;
   options.server_flags = {"--metrics=127.0.0.1:0"};
   Fleet fleet(options);
-  fleet.StartServer("server-1", {"--metrics=0"});
+  fleet.StartServer("server-1");
   for (const char* worker : {"worker-0", "worker-1"}) {
     fleet.StartWorker(worker, {"--metrics=0", "--slowdown=12"});
   }

@@ -23,7 +23,9 @@ std::optional<EvaluateRequest> EvaluationBook::TakeRequest() {
 absl::Status EvaluationBook::OnAnswer(absl::StatusOr<v1::Evaluation> evaluation) {
   PACELINE_CHECK(open_.has_value());
   const EvaluateRequest request = *std::exchange(open_, std::nullopt);
+  const bool is_dropped = std::exchange(drops_open_, false);
   if (!evaluation.ok()) return evaluation.status();
+  if (is_dropped) return absl::OkStatus();
   evaluation->set_epoch(request.epoch);
   evaluation->set_version(request.version);
   evaluation->set_final(request.final);
@@ -33,6 +35,11 @@ absl::Status EvaluationBook::OnAnswer(absl::StatusOr<v1::Evaluation> evaluation)
     made_.push_back(*std::move(evaluation));
   }
   return absl::OkStatus();
+}
+
+void EvaluationBook::ForgetFinal() {
+  final_.reset();
+  drops_open_ = open_.has_value() && open_->final;
 }
 
 void EvaluationBook::FillIn(bool with_final, v1::WorkerJobReport* report) const {

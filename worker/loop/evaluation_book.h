@@ -49,6 +49,10 @@ class EvaluationBook {
 
   bool has_final() const { return final_.has_value(); }
 
+  // The job goes on: what was its end is not any more. An open request for that is still answered,
+  // and its answer dropped.
+  void ForgetFinal();
+
   // Adds what is to be reported.
   void FillIn(bool with_final, v1::WorkerJobReport* report) const;
 
@@ -59,6 +63,7 @@ class EvaluationBook {
   uint64_t next_id_ = 1;
   uint64_t evaluated_epoch_ = 0;
   std::optional<EvaluateRequest> open_;
+  bool drops_open_ = false;
   std::optional<EvaluateRequest> to_send_;
   std::vector<v1::Evaluation> made_;
   std::optional<v1::Evaluation> final_;

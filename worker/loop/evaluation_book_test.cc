@@ -34,6 +34,25 @@ TEST_CASE("an evaluation is asked for once and says what it is of") {
   CHECK(report.evaluations(0).version() == 10);
 }
 
+TEST_CASE("when the job goes on, the evaluation of its end is forgotten, made or open") {
+  EvaluationBook book;
+  book.Ask(Of(3, true));
+  REQUIRE(book.OnAnswer(v1::Evaluation()).ok());
+  book.ForgetFinal();
+  CHECK_FALSE(book.has_final());
+
+  book.Ask(Of(3, true));
+  book.ForgetFinal();
+  CHECK(book.is_open());
+  REQUIRE(book.OnAnswer(v1::Evaluation()).ok());
+  CHECK_FALSE(book.is_open());
+  CHECK_FALSE(book.has_final());
+
+  book.Ask(Of(3, true));
+  REQUIRE(book.OnAnswer(v1::Evaluation()).ok());
+  CHECK(book.has_final());
+}
+
 TEST_CASE("what was reported goes, what came later and the final one stay") {
   EvaluationBook book;
   book.Ask(Of(1, false));

@@ -20,6 +20,7 @@ void JobLoop::Impl::Restart(absl::Time now) {
   push_clock_.reset();
   entered_epoch_.reset();
   times_.ForgetQuickest();
+  evaluations.ForgetFinal();
   Enter(Phase::kIdle);
   if (job_.target() == Target::kNothing) return;
   const absl::StatusOr<WorkPlan> plan = job_.Plan();

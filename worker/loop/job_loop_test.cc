@@ -527,5 +527,24 @@ TEST_CASE("the final evaluation stays in the report until the job has ended") {
   CHECK(hand.loop->Report(hand.now).evaluations_size() == 0);
 }
 
+TEST_CASE("a job that has gone back is evaluated anew at its end") {
+  Hand hand(Sync());
+  hand.job.set_state(v1::EVALUATING);
+  hand.job.set_evaluate(true);
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(2);
+  const auto first = hand.loop->TakeEvaluate();
+  REQUIRE(first.has_value());
+  hand.loop->OnEvaluated(hand.now, first->id, v1::Evaluation());
+  REQUIRE(hand.loop->Report(hand.now).evaluations_size() == 1);
+
+  hand.job.mutable_segment()->set_index(1);
+  hand.loop->OnDirective(hand.now, hand.job);
+
+  CHECK(hand.loop->Report(hand.now).evaluations_size() == 0);
+  hand.Reply(2);
+  CHECK(hand.loop->TakeEvaluate().has_value());
+}
+
 }  // namespace
 }  // namespace paceline
