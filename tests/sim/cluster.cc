@@ -318,6 +318,12 @@ void Cluster::CompareCopies(const v1::PartitionPlacement& placement, const Block
   for (const auto& server : servers_) {
     const auto* copy = oracle_.replicas().ReportOf(server->node()->name(), partition);
     if (primary == nullptr || copy == nullptr || copy->version() != primary->version()) continue;
+    // One that was left behind when the job went back may have gone another way.
+    const auto& named = placement.replicas();
+    const bool is_named = std::any_of(named.begin(), named.end(), [&](const auto& replica) {
+      return replica.id() == copy->replica();
+    });
+    if (!is_named && copy->segment() != primary->segment()) continue;
     const BlockRef block = server->Peek(end_.job(), partition);
     if (block == nullptr) continue;
     if (block->elements() == wanted->elements() &&
