@@ -355,9 +355,8 @@ void EtcdStore::Writer::DeleteOldParts(const std::string& key,
 
 void EtcdStore::Writer::ForgetOldParts(const Transaction& transaction) {
   if (parts_.empty()) return;
-  const auto forget = [this](const std::string& key) { parts_.erase(etcd::HashOf(key)); };
-  for (const Put& put : transaction.puts) forget(put.key);
-  for (const Delete& erase : transaction.deletes) forget(erase.key);
+  for (const Put& put : transaction.puts) parts_.erase(etcd::HashOf(put.key));
+  for (const Delete& erase : transaction.deletes) parts_.erase(etcd::HashOf(erase.key));
   for (const auto& [hash, id] : fresh_) parts_[hash] = {id};
 }
 
