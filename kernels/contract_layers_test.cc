@@ -1,10 +1,8 @@
 // The contract of the operations that layers are made of, as contract_test.cc; expected numbers are
 // worked out here in double, gradients as central differences of them.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "kernels/contract_bench.h"

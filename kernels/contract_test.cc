@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "kernels/contract_bench.h"

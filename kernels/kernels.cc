@@ -52,12 +52,11 @@ absl::Status RequireDisjoint(absl::string_view operation, absl::string_view name
 }
 
 // Element-wise operations may write over an operand, but not shifted against it.
-absl::Status RequireSameOrDisjoint(absl::string_view operation, ConstArray read, Array written) {
+absl::Status RequireSameOrDisjoint(absl::string_view operation, ConstArray read,
+                                   ConstArray written) {
   if (read.address == written.address) return absl::OkStatus();
   return RequireDisjoint(operation, "operand and result", read, written);
 }
-
-Array CoveredOf(Matrix m) { return m.array.Slice(0, m.rows * m.columns); }
 
 absl::Status RequireShape(absl::string_view operation, absl::string_view name, ConstMatrix m,
                           uint64_t rows, uint64_t columns) {
@@ -258,7 +257,7 @@ absl::Status Kernels::GeluBackward(ConstArray input, ConstArray output_gradient,
 absl::Status Kernels::Softmax(ConstMatrix input, Matrix output) {
   RETURN_IF_ERROR(RequireMatrix("softmax", "input", input));
   RETURN_IF_ERROR(RequireShape("softmax", "output", output, input.rows, input.columns));
-  RETURN_IF_ERROR(RequireSameOrDisjoint("softmax", Covered(input), CoveredOf(output)));
+  RETURN_IF_ERROR(RequireSameOrDisjoint("softmax", Covered(input), Covered(output)));
   return DoSoftmax(input, output);
 }
 
@@ -269,7 +268,7 @@ absl::Status Kernels::SoftmaxBackward(ConstMatrix output, ConstMatrix output_gra
   for (const ConstMatrix& m : {output_gradient, ConstMatrix(input_gradient)}) {
     RETURN_IF_ERROR(RequireShape(kName, "a gradient", m, output.rows, output.columns));
   }
-  const Array written = CoveredOf(input_gradient);
+  const ConstArray written = Covered(input_gradient);
   RETURN_IF_ERROR(RequireSameOrDisjoint(kName, Covered(output), written));
   RETURN_IF_ERROR(RequireSameOrDisjoint(kName, Covered(output_gradient), written));
   return DoSoftmaxBackward(output, output_gradient, input_gradient);
@@ -295,7 +294,7 @@ absl::Status Kernels::LayerNorm(float epsilon, ConstMatrix input, ConstArray sca
   RETURN_IF_ERROR(RequireElements(kName, "scale", scale.elements, input.columns));
   RETURN_IF_ERROR(RequireElements(kName, "bias", bias.elements, input.columns));
   RETURN_IF_ERROR(RequireWritten(kName, {Covered(input), scale, bias},
-                                 {CoveredOf(output), CoveredOf(statistics)}));
+                                 {Covered(output), Covered(statistics)}));
   return DoLayerNorm(epsilon, input, scale, bias, output, statistics);
 }
 
@@ -308,10 +307,10 @@ absl::Status Kernels::LayerNormBackward(const LayerNormBackwardArguments& a) {
   RETURN_IF_ERROR(RequireElements(kName, "scale", a.scale.elements, columns));
   RETURN_IF_ERROR(RequireElements(kName, "scale_gradient", a.scale_gradient.elements, columns));
   RETURN_IF_ERROR(RequireElements(kName, "bias_gradient", a.bias_gradient.elements, columns));
-  Array input_gradient;
+  ConstArray input_gradient;
   if (a.input_gradient.rows > 0) {
     RETURN_IF_ERROR(RequireShape(kName, "input_gradient", a.input_gradient, rows, columns));
-    input_gradient = CoveredOf(a.input_gradient);
+    input_gradient = Covered(a.input_gradient);
   }
   RETURN_IF_ERROR(RequireWritten(
       kName, {Covered(a.input), a.scale, Covered(a.statistics), Covered(a.output_gradient)},
@@ -324,7 +323,7 @@ absl::Status Kernels::Unfold(const Windows& w, ConstMatrix input, Matrix unfolde
   RETURN_IF_ERROR(RequireShape("unfold", "input", input, input.rows, w.sample_elements()));
   RETURN_IF_ERROR(RequireShape("unfold", "unfolded", unfolded, input.rows * w.positions(),
                                w.window_elements()));
-  RETURN_IF_ERROR(RequireWritten("unfold", {Covered(input)}, {CoveredOf(unfolded)}));
+  RETURN_IF_ERROR(RequireWritten("unfold", {Covered(input)}, {Covered(unfolded)}));
   return DoUnfold(w, input, unfolded);
 }
 
@@ -333,7 +332,7 @@ absl::Status Kernels::Fold(const Windows& w, ConstMatrix unfolded, Matrix sample
   RETURN_IF_ERROR(RequireShape("fold", "samples", samples, samples.rows, w.sample_elements()));
   RETURN_IF_ERROR(RequireShape("fold", "unfolded", unfolded, samples.rows * w.positions(),
                                w.window_elements()));
-  RETURN_IF_ERROR(RequireWritten("fold", {Covered(unfolded)}, {CoveredOf(samples)}));
+  RETURN_IF_ERROR(RequireWritten("fold", {Covered(unfolded)}, {Covered(samples)}));
   return DoFold(w, unfolded, samples);
 }
 
@@ -341,7 +340,7 @@ absl::Status Kernels::MaxPool(const Windows& w, ConstMatrix input, Matrix output
   RETURN_IF_ERROR(RequirePool("max_pool", w, input, output));
   RETURN_IF_ERROR(
       RequireElements("max_pool", "winners", winners.elements, Covered(output).elements));
-  RETURN_IF_ERROR(RequireWritten("max_pool", {Covered(input)}, {CoveredOf(output), winners}));
+  RETURN_IF_ERROR(RequireWritten("max_pool", {Covered(input)}, {Covered(output), winners}));
   return DoMaxPool(w, input, output, winners);
 }
 
@@ -352,13 +351,13 @@ absl::Status Kernels::MaxPoolBackward(const Windows& w, ConstArray winners,
   RETURN_IF_ERROR(
       RequireElements(kName, "winners", winners.elements, Covered(output_gradient).elements));
   RETURN_IF_ERROR(
-      RequireWritten(kName, {Covered(output_gradient), winners}, {CoveredOf(input_gradient)}));
+      RequireWritten(kName, {Covered(output_gradient), winners}, {Covered(input_gradient)}));
   return DoMaxPoolBackward(w, winners, output_gradient, input_gradient);
 }
 
 absl::Status Kernels::AveragePool(const Windows& w, ConstMatrix input, Matrix output) {
   RETURN_IF_ERROR(RequirePool("average_pool", w, input, output));
-  RETURN_IF_ERROR(RequireWritten("average_pool", {Covered(input)}, {CoveredOf(output)}));
+  RETURN_IF_ERROR(RequireWritten("average_pool", {Covered(input)}, {Covered(output)}));
   return DoAveragePool(w, input, output);
 }
 
@@ -366,21 +365,21 @@ absl::Status Kernels::AveragePoolBackward(const Windows& w, ConstMatrix output_g
                                           Matrix input_gradient) {
   constexpr char kName[] = "average_pool_backward";
   RETURN_IF_ERROR(RequirePool(kName, w, input_gradient, output_gradient));
-  RETURN_IF_ERROR(RequireWritten(kName, {Covered(output_gradient)}, {CoveredOf(input_gradient)}));
+  RETURN_IF_ERROR(RequireWritten(kName, {Covered(output_gradient)}, {Covered(input_gradient)}));
   return DoAveragePoolBackward(w, output_gradient, input_gradient);
 }
 
 absl::Status Kernels::GatherRows(ConstMatrix table, ConstArray ids, Matrix rows) {
   RETURN_IF_ERROR(RequireMatrix("gather_rows", "table", table));
   RETURN_IF_ERROR(RequireShape("gather_rows", "rows", rows, ids.elements, table.columns));
-  RETURN_IF_ERROR(RequireWritten("gather_rows", {Covered(table), ids}, {CoveredOf(rows)}));
+  RETURN_IF_ERROR(RequireWritten("gather_rows", {Covered(table), ids}, {Covered(rows)}));
   return DoGatherRows(table, ids, rows);
 }
 
 absl::Status Kernels::SumRowsById(ConstMatrix rows, ConstArray ids, Matrix sums) {
   RETURN_IF_ERROR(RequireMatrix("sum_rows_by_id", "sums", sums));
   RETURN_IF_ERROR(RequireShape("sum_rows_by_id", "rows", rows, ids.elements, sums.columns));
-  RETURN_IF_ERROR(RequireWritten("sum_rows_by_id", {Covered(rows), ids}, {CoveredOf(sums)}));
+  RETURN_IF_ERROR(RequireWritten("sum_rows_by_id", {Covered(rows), ids}, {Covered(sums)}));
   return DoSumRowsById(rows, ids, sums);
 }
 
@@ -390,7 +389,7 @@ absl::Status Kernels::Attention(const AttentionShape& s, ConstMatrix qkv, Array 
   RETURN_IF_ERROR(RequireAttention(kName, s, qkv, output));
   RETURN_IF_ERROR(
       RequireElements(kName, "probabilities", probabilities.elements, s.probabilities()));
-  RETURN_IF_ERROR(RequireWritten(kName, {Covered(qkv)}, {CoveredOf(output), probabilities}));
+  RETURN_IF_ERROR(RequireWritten(kName, {Covered(qkv)}, {Covered(output), probabilities}));
   return DoAttention(s, qkv, probabilities, output);
 }
 
@@ -405,7 +404,7 @@ absl::Status Kernels::AttentionBackward(const AttentionShape& s, ConstMatrix qkv
         RequireElements(kName, "probabilities or scratch", a.elements, s.probabilities()));
   }
   RETURN_IF_ERROR(RequireWritten(kName, {Covered(qkv), probabilities, Covered(output_gradient)},
-                                 {scratch, CoveredOf(qkv_gradient)}));
+                                 {scratch, Covered(qkv_gradient)}));
   return DoAttentionBackward(s, qkv, probabilities, output_gradient, scratch, qkv_gradient);
 }
 

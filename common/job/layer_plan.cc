@@ -182,8 +182,8 @@ class Planner {
 
   absl::Status Convolution(bool before_relu, const std::string& name, LayerPlan* plan) {
     const v1::ConvolutionLayer& spec = plan->spec->convolution();
-    const uint64_t kernel = spec.has_kernel() ? spec.kernel() : 3;
-    const uint64_t stride = spec.has_stride() ? spec.stride() : 1;
+    const uint64_t kernel = KernelOf(spec);
+    const uint64_t stride = StrideOf(spec);
     const uint64_t channels = spec.channels();
     if (channels < 1 || kernel < 1 || stride < 1 || spec.padding() >= kernel) {
       return Invalid(plan->path, ".convolution has ", channels, " channels, kernel ", kernel,
@@ -203,7 +203,7 @@ class Planner {
   }
 
   absl::Status Pool(absl::string_view kind, const v1::PoolLayer& spec, LayerPlan* plan) const {
-    const uint64_t stride = spec.has_stride() ? spec.stride() : spec.size();
+    const uint64_t stride = StrideOf(spec);
     if (spec.size() < 1 || stride < 1) {
       return Invalid(plan->path, kind, " has size ", spec.size(), " and stride ", stride,
                      "; wanted both at least 1");
@@ -249,7 +249,7 @@ class Planner {
 
   absl::Status Attention(const std::string& name, LayerPlan* plan) {
     const v1::AttentionLayer& spec = plan->spec->attention();
-    const uint64_t heads = spec.has_heads() ? spec.heads() : 1;
+    const uint64_t heads = HeadsOf(spec);
     RETURN_IF_ERROR(RequireSequence(*plan));
     const uint64_t width = plan->input.back();
     if (heads < 1 || width % heads != 0) {
@@ -349,6 +349,20 @@ uint64_t ElementsOf(const SampleShape& shape) {
   for (const uint64_t dimension : shape) elements *= dimension;
   return elements;
 }
+
+uint64_t KernelOf(const v1::ConvolutionLayer& spec) {
+  return spec.has_kernel() ? spec.kernel() : 3;
+}
+
+uint64_t StrideOf(const v1::ConvolutionLayer& spec) {
+  return spec.has_stride() ? spec.stride() : 1;
+}
+
+uint64_t StrideOf(const v1::PoolLayer& spec) {
+  return spec.has_stride() ? spec.stride() : spec.size();
+}
+
+uint64_t HeadsOf(const v1::AttentionLayer& spec) { return spec.has_heads() ? spec.heads() : 1; }
 
 absl::StatusOr<std::vector<LayerPlan>> PlanLayers(const v1::ModelSpec& model, uint64_t features) {
   Planner planner;

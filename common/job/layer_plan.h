@@ -27,6 +27,12 @@ using SampleShape = std::vector<uint64_t>;
 // The product of the dimensions; 0 if one of them is not known.
 uint64_t ElementsOf(const SampleShape& shape);
 
+// A field as it is where the spec leaves it out: a spec that was not resolved has no defaults.
+uint64_t KernelOf(const v1::ConvolutionLayer& spec);
+uint64_t StrideOf(const v1::ConvolutionLayer& spec);
+uint64_t StrideOf(const v1::PoolLayer& spec);
+uint64_t HeadsOf(const v1::AttentionLayer& spec);
+
 struct LayerPlan {
   const v1::LayerSpec* spec = nullptr;  // In the model the plan was made of.
   std::string path;                     // "model.layers[2]".

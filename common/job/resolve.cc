@@ -172,7 +172,7 @@ absl::Status CheckLoss(const v1::ModelSpec& model) {
 }
 
 void FillPool(v1::PoolLayer* pool) {
-  if (!pool->has_stride()) pool->set_stride(pool->size());
+  if (!pool->has_stride()) pool->set_stride(StrideOf(*pool));
 }
 
 // The defaults that are no plain numbers.

@@ -18,8 +18,9 @@
 
 namespace paceline {
 
-// Effect: evaluate `parameters` on the job's evaluation samples. The answer holds loss, accuracy
-// and samples (all absent or 0 if there are none) and, for `final`, weights_sha256.
+// Effect: evaluate `parameters` on the job's evaluation samples. The answer holds loss, accuracy,
+// the other metrics of the loss and samples (all absent or 0 if there are none) and, for `final`,
+// weights_sha256.
 struct EvaluateRequest {
   uint64_t id = 0;
   BlockRef parameters;

@@ -56,10 +56,6 @@ void JobLoop::Impl::Break(const absl::Status& status) {
 }
 
 void JobLoop::Impl::BeginRead(absl::Time now) {
-  if (job_.target() == Target::kEvaluate && evaluations.has_final()) {
-    Enter(Phase::kIdle);
-    return;
-  }
   ++stage_;
   PullArgs args;
   args.consistent = job_.target() == Target::kEvaluate || job_.is_sync();

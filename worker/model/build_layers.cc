@@ -39,7 +39,7 @@ Windows WindowsOver(const SampleShape& shape, uint64_t side, uint64_t stride, ui
 }
 
 Windows PoolWindows(const SampleShape& shape, const v1::PoolLayer& spec) {
-  return WindowsOver(shape, spec.size(), spec.has_stride() ? spec.stride() : spec.size(), 0);
+  return WindowsOver(shape, spec.size(), StrideOf(spec), 0);
 }
 
 // One window over all positions.
@@ -106,7 +106,7 @@ class Builder {
       case v1::LayerSpec::kPositionalEmbedding:
         return std::make_unique<PositionalEmbedding>(elements);
       case v1::LayerSpec::kAttention:
-        return std::make_unique<Attention>(positions, width, Heads(spec.attention()),
+        return std::make_unique<Attention>(positions, width, HeadsOf(spec.attention()),
                                            spec.attention().causal());
       case v1::LayerSpec::KIND_NOT_SET:
         break;
@@ -119,13 +119,9 @@ class Builder {
   static float Epsilon(const v1::LayerNormLayer& spec) {
     return spec.has_epsilon() ? spec.epsilon() : 1e-5f;
   }
-  static uint64_t Heads(const v1::AttentionLayer& spec) {
-    return spec.has_heads() ? spec.heads() : 1;
-  }
   static Windows ConvolutionWindows(const LayerPlan& plan) {
     const v1::ConvolutionLayer& spec = plan.spec->convolution();
-    return WindowsOver(plan.input, spec.has_kernel() ? spec.kernel() : 3,
-                       spec.has_stride() ? spec.stride() : 1, spec.padding());
+    return WindowsOver(plan.input, KernelOf(spec), StrideOf(spec), spec.padding());
   }
 
   uint64_t dropouts_ = 0;  // So far.

@@ -41,7 +41,7 @@ struct BackwardArguments {
   kernels::ConstArray parameters;
   kernels::ConstMatrix output_gradient;  // Of the loss, by the output.
   kernels::Array parameter_gradient;     // Overwritten.
-  kernels::Matrix input_gradient;        // Overwritten; no rows: not wanted (the first layer).
+  kernels::Matrix input_gradient;        // Overwritten; no rows: nothing before it has parameters.
   kernels::ConstArray saved;             // As forward wrote it.
   kernels::Array scratch;
   Pass pass;

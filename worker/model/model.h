@@ -8,7 +8,7 @@
 //          that the loss allows or a word is not in the vocabulary (naming its row);
 //          FailedPrecondition before the first SetParameters. On these nothing has been written.
 //          What the backend's device reports (ResourceExhausted, Internal, Unavailable) passes
-//          through; the gradient is then unspecified. Features are not looked at: whoever read them
+//          through; the gradient is then unspecified. Features that are no words are not looked at: whoever read them
 //          has refused the ones that are not finite.
 // Threads  One thread at a time.
 //

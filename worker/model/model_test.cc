@@ -1,12 +1,10 @@
 #include "worker/model/model.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/job/parameters.h"

@@ -6,6 +6,8 @@ Run: /usr/bin/python3 worker/model/pytorch_fixture.py > worker/model/pytorch_fix
 import torch
 from torch.nn import functional as F
 
+from pytorch_numbers import braces, rounded
+
 SAMPLES, FEATURES, HIDDEN = 4, 3, 5
 HEADER = """// PyTorch's losses and gradients for two-layer networks: written by pytorch_fixture.py.
 //
@@ -43,22 +45,6 @@ LOSSES = {
         y[:, 0], t, reduction="sum"),
     "mse": lambda y, t: F.mse_loss(y[:, 0], t, reduction="sum"),
 }
-
-
-def rounded(*shape):
-    """Random numbers with two decimals, so that they print exactly."""
-    return (torch.randn(*shape, dtype=torch.float64) * 100).round() / 100
-
-
-def braces(values, form):
-    lines, line = [], ""
-    for text in (form(v) for v in values):
-        if len(line) + len(text) > 86:
-            lines.append(line.rstrip())
-            line = ""
-        line += text + ", "
-    lines.append(line.rstrip(", "))
-    return "{" + "\n        ".join(lines) + "}"
 
 
 def fixture(activation, loss, units, labels):

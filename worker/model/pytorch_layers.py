@@ -9,6 +9,8 @@ import textwrap
 import torch
 from torch.nn import functional as F
 
+from pytorch_numbers import braces, rounded
+
 HEADER = """// PyTorch's losses and gradients for small models of every kind of layer: written by
 // pytorch_layers.py.
 //
@@ -37,22 +39,6 @@ FOOTER = """  };
 }  // namespace paceline
 
 #endif  // PACELINE_WORKER_MODEL_PYTORCH_LAYERS_H_"""
-
-
-def rounded(*shape, scale=1.0):
-    """Random numbers with two decimals, so that they print exactly."""
-    return (torch.randn(*shape, dtype=torch.float64) * scale * 100).round() / 100
-
-
-def braces(values, form):
-    lines, line = [], ""
-    for text in (form(v) for v in values):
-        if len(line) + len(text) > 86:
-            lines.append(line.rstrip())
-            line = ""
-        line += text + ", "
-    lines.append(line.rstrip(", "))
-    return "{" + "\n        ".join(lines) + "}"
 
 
 class Parameters:
