@@ -29,9 +29,6 @@ const char* Path(Method method) {
   PACELINE_CHECK(false);
 }
 
-// Calls about less go over one stream, where they are cheaper behind one another.
-constexpr uint64_t kBulkElements = uint64_t{16} << 10;
-
 // `request` but for what is alike in all methods.
 void SetRequest(ParameterCall call, StreamCall* request) {
   request->is_bulk = call.elements > kBulkElements;

@@ -7,16 +7,13 @@
 #include "client/session_impl.h"
 #include "common/base/check.h"
 #include "common/base/random.h"
+#include "common/job/job_state.h"
 
 namespace paceline {
 namespace {
 
 // A new primary may hear of its role a moment after its callers do.
 constexpr absl::Duration kRefreshWithin = absl::Milliseconds(200);
-
-bool HasEnded(v1::JobState state) {
-  return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
-}
 
 }  // namespace
 
@@ -82,13 +79,8 @@ void Session::Impl::Begin(absl::Time now, std::unique_ptr<Operation> operation, 
   }
   if (operation_->wants_parameters()) operation_->parameters = blocks_.Take(router.elements());
   for (uint32_t p = 0; p < router.size(); ++p) {
-    Part& part = operation_->parts[p];
-    part.exact_version = operation_->pull.exact_version;
-    Attempt own;
-    own.method = method;
-    own.offers_help = operation_->exchange.offers_help || operation_->pull.offers_help;
-    part.attempts.push_back(std::move(own));
-    Send(now, p, 0);
+    operation_->parts[p].exact_version = operation_->pull.exact_version;
+    Add(now, p, method, 0, operation_->exchange.offers_help || operation_->pull.offers_help);
   }
 }
 
@@ -148,10 +140,12 @@ std::vector<uint64_t> Session::Impl::TakeMissing() {
   return {missing.begin(), missing.end()};
 }
 
-void Session::Impl::Add(absl::Time now, uint32_t partition, Method method, size_t batch) {
+void Session::Impl::Add(absl::Time now, uint32_t partition, Method method, size_t batch,
+                        bool offers_help) {
   Attempt attempt;
   attempt.method = method;
   attempt.batch = batch;
+  attempt.offers_help = offers_help;
   std::vector<Attempt>& attempts = operation_->parts[partition].attempts;
   attempts.push_back(std::move(attempt));
   Send(now, partition, attempts.size() - 1);

@@ -105,7 +105,8 @@ class Session::Impl {
   };
 
   void Begin(absl::Time now, std::unique_ptr<Operation> operation, Method method);
-  void Add(absl::Time now, uint32_t partition, Method method, size_t batch);
+  void Add(absl::Time now, uint32_t partition, Method method, size_t batch,
+           bool offers_help = false);
   void Send(absl::Time now, uint32_t partition, size_t index);
   ParameterCall MakeCall(uint32_t partition, const Attempt& attempt) const;
   void FillPush(uint32_t partition, const Attempt& attempt, ParameterCall* call) const;

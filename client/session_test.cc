@@ -1,8 +1,6 @@
 #include "client/session.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
-#include <memory>
 #include <utility>
 
 #include "client/session_testing.h"

@@ -73,6 +73,10 @@ absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::Mess
   RETURN_IF_ERROR(Slices(buffer, &slices));
   std::string bytes;
   for (absl::string_view view : Views(slices)) bytes.append(view.data(), view.size());
+  return ParseMessage(bytes, message);
+}
+
+absl::Status ParseMessage(const std::string& bytes, google::protobuf::MessageLite* message) {
   if (message->ParseFromString(bytes)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("request of ", bytes.size(), " bytes is not a ", message->GetTypeName()));

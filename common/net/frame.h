@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -57,8 +58,9 @@ class DecodedFrame {
   FramePayload payload_;
 };
 
-// An ordinary message out of a buffer; InvalidArgument when it is not one.
+// An ordinary message out of a buffer, or of its bytes; InvalidArgument when it is not one.
 absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite* message);
+absl::Status ParseMessage(const std::string& bytes, google::protobuf::MessageLite* message);
 
 }  // namespace paceline
 

@@ -2,18 +2,16 @@
 // over long-lived streams.
 //
 // There are kStreamsPerPeer streams to each address, each on a connection of its own, made when
-// first needed and closed when nothing was asked there for a minute. A call goes over one of them;
-// small calls go between the chunks of a large one.
+// first needed and closed by a later call, to any address, when nothing was asked there for a
+// minute. A call goes over one of them; small calls go between the chunks of a large one.
 //
 // Shapes   Payloads are float32, field 15 of a frame (common/net/frame_parser.h); `message` is the
 //          frame without it.
 // Errors   In the status that `done` gets: what the peer answered, or UNAVAILABLE (the stream
-// broke:
-//          it may or may not have happened), DEADLINE_EXCEEDED, CANCELLED of the transport itself;
+//          broke: it may or may not have happened), DEADLINE_EXCEEDED, CANCELLED of the transport itself;
 //          INTERNAL: the peer's answer breaks the rules of proto/stream.proto.
 // Threads  Safe for use by many. `room` and `done` run on gRPC's threads, without a lock held;
-// `done`
-//          once for each call, cancelled ones included.
+//          `done` once for each call, cancelled ones included.
 #ifndef PACELINE_COMMON_NET_STREAM_CALLS_H_
 #define PACELINE_COMMON_NET_STREAM_CALLS_H_
 
@@ -38,6 +36,10 @@ namespace paceline {
 
 // docs/adr/0006-one-stream-for-many-calls.md.
 inline constexpr size_t kStreamsPerPeer = 2;
+
+// Calls about more are bulk; smaller ones keep to one stream, where they are cheaper behind one
+// another.
+inline constexpr uint64_t kBulkElements = uint64_t{16} << 10;
 
 struct StreamCall {
   uint64_t id = 0;               // No other call that runs has it.

@@ -32,7 +32,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
 
 // For a program that moves much data, first thing in main: memory that is let go stays in the
 // process instead of being unmapped and faulted in again, and gRPC reads into buffers that fit the
-// L2 cache. Settings that the environment makes are left alone.
+// L2 cache. A GRPC_EXPERIMENTS that is set is left alone.
 // docs/adr/0006-one-stream-for-many-calls.md.
 void SetUpProcess();
 

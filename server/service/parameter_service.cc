@@ -191,8 +191,8 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
 
     void Answered(const Answer& answer) override {
       const std::shared_ptr<StreamedCall> self = std::move(self_);
-      const std::string message = answer.status.ok() ? FrameHead(answer.header, 0) : "";
-      reply_->Send(answer.status, message, answer.parameters);
+      std::string message = answer.status.ok() ? FrameHead(answer.header, 0) : "";
+      reply_->Send(answer.status, std::move(message), answer.parameters);
       reply_.reset();  // It holds the stream, which held this.
     }
 
@@ -212,11 +212,9 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     v1::PushHeader header;
     ASSIGN_OR_RETURN(const FramePayload rest, ParseFrame({call.message()}, &header));
     RETURN_IF_ERROR(RequireNothing("payload inside the message", rest.bytes));
-    ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
-    const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
-    ASSIGN_OR_RETURN(auto gradients, RoomForFloats(call.payload_bytes(), pieces, elements,
-                                                   [&] { return Name(header); }));
-    auto decide = [this, header, want_parameters](uint64_t number, std::shared_ptr<Block> block) {
+    ASSIGN_OR_RETURN(auto gradients, Room(header, call.payload_bytes()));
+    auto decide = [this, header = std::move(header), want_parameters](
+                      uint64_t number, std::shared_ptr<Block> block) {
       host_.OnPush(SteadyNow(), number, header, std::move(block), want_parameters);
     };
     return std::make_shared<StreamedCall>(this, std::move(decide), std::move(gradients));
@@ -228,14 +226,18 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
                                                                 Handle handle) {
     Message message;
     RETURN_IF_ERROR(RequireNothing("payload", call.payload_bytes()));
-    if (!message.ParseFromString(call.message())) {
-      return absl::InvalidArgumentError(absl::StrCat("request of ", call.message().size(),
-                                                     " bytes is not a ", message.GetTypeName()));
-    }
-    auto decide = [handle, message](uint64_t number, const std::shared_ptr<Block>&) {
-      handle(number, message);
-    };
+    RETURN_IF_ERROR(ParseMessage(call.message(), &message));
+    auto decide = [handle, message = std::move(message)](
+                      uint64_t number, const std::shared_ptr<Block>&) { handle(number, message); };
     return std::make_shared<StreamedCall>(this, std::move(decide), nullptr);
+  }
+
+  // A block for the gradients that must come with the header.
+  absl::StatusOr<std::shared_ptr<Block>> Room(const v1::PushHeader& header,
+                                              uint64_t payload_bytes) {
+    ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
+    const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
+    return RoomForFloats(payload_bytes, pieces, elements, [&] { return Name(header); });
   }
 
   static absl::Status Stopping() {
@@ -267,10 +269,7 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     std::shared_ptr<Block> gradients;
     {
       ASSIGN_OR_RETURN(const DecodedFrame frame, DecodedFrame::Decode(request, &header));
-      ASSIGN_OR_RETURN(const uint64_t elements, host_.Elements(header.key()));
-      const uint64_t pieces = static_cast<uint64_t>(header.pieces_size());
-      ASSIGN_OR_RETURN(gradients, RoomForFloats(frame.payload_bytes(), pieces, elements,
-                                                [&] { return Name(header); }));
+      ASSIGN_OR_RETURN(gradients, Room(header, frame.payload_bytes()));
       RETURN_IF_ERROR(frame.CopyPayload(gradients->floats()));
     }
     // So that a push that waits is held in memory once.

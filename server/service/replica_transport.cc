@@ -21,9 +21,6 @@ const char* Path(const ReplicaCall& call) {
              : "/paceline.v1.ReplicaService/Install";
 }
 
-// Small appends, most of all heartbeats, keep together.
-constexpr uint64_t kBulkElements = uint64_t{16} << 10;
-
 void SetRequest(ReplicaCall call, StreamCall* request) {
   auto owner = std::make_shared<std::vector<BlockSlice>>(std::move(call.payload));
   uint64_t elements = 0;
