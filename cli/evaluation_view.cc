@@ -30,10 +30,9 @@ std::vector<Metric> MetricsOf(const v1::Evaluation& e) {
   };
 }
 
-// JSON has no NaN and no infinity.
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 }  // namespace
+
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 std::string MetricsText(const v1::Evaluation& evaluation) {
   std::vector<std::string> parts;

@@ -11,6 +11,9 @@
 
 namespace paceline::cli {
 
+// Null for what JSON has no number for: NaN and infinity.
+nlohmann::ordered_json Number(double value);
+
 // "macro-F1 0.9012, calibration error 0.0123": the metrics there are; empty if there is none.
 std::string MetricsText(const v1::Evaluation& evaluation);
 

@@ -7,6 +7,7 @@
 #include "absl/types/optional.h"
 #include "cli/render.h"
 #include "common/base/status_macros.h"
+#include "common/job/job_state.h"
 
 namespace paceline::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/render.h"
+#include "common/job/job_state.h"
 
 namespace paceline::cli {
 namespace {

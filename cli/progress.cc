@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/render.h"
+#include "common/job/job_state.h"
 
 namespace paceline::cli {
 namespace {
@@ -47,7 +48,9 @@ std::string ProgressLine(const v1::JobStatus& job, int bar_width) {
                       std::min(job.epoch() + 1, epochs), epochs);
   if (HasTrained(job)) {
     absl::StrAppendFormat(&line, "  loss %.4f", job.recent_loss());
-    if (Classifies(job)) absl::StrAppendFormat(&line, "  acc %.2f%%", 100 * job.epoch_accuracy());
+    if (Classifies(job.spec())) {
+      absl::StrAppendFormat(&line, "  acc %.2f%%", 100 * job.epoch_accuracy());
+    }
   }
   absl::StrAppendFormat(&line, "  %.0f samples/s", job.samples_per_s());
   if (job.samples_per_s() > 0 && job.samples() < job.samples_total()) {

@@ -15,15 +15,13 @@
 #include "absl/time/time.h"
 #include "cli/acks.h"
 #include "cli/evaluation_view.h"
+#include "common/job/job_state.h"
 
 namespace paceline::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
-
-// JSON has no NaN and no infinity.
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 const v1::Evaluation* LastEvaluation(const v1::JobStatus& job) {
   return job.evaluations().empty() ? nullptr : &*job.evaluations().rbegin();
@@ -69,7 +67,7 @@ Json LossJson(const v1::JobStatus& job, double loss) {
 }
 
 Json AccuracyJson(const v1::JobStatus& job) {
-  return HasTrained(job) && Classifies(job) ? Number(job.epoch_accuracy()) : Json(nullptr);
+  return HasTrained(job) && Classifies(job.spec()) ? Number(job.epoch_accuracy()) : Json(nullptr);
 }
 
 Json EvaluationJson(const v1::Evaluation& evaluation) {
@@ -149,11 +147,6 @@ Rows JobFacts(const v1::JobStatus& job) {
                          (e.has_accuracy() ? ", accuracy " + Percent(e.accuracy()) : "")});
   }
   return facts;
-}
-
-Rows StragglerFacts(const v1::JobStatus& job) {
-  const std::string text = StragglerText(job);
-  return text.empty() ? Rows{} : Rows{{"straggler", text}};
 }
 
 // As StragglerText has it; null: nobody stands out.
@@ -296,15 +289,7 @@ std::string StateName(v1::JobState state) {
                       : absl::AsciiStrToLower(name);
 }
 
-bool HasEnded(v1::JobState state) {
-  return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
-}
-
 bool HasTrained(const v1::JobStatus& job) { return job.samples() > 0; }
-
-bool Classifies(const v1::JobStatus& job) {
-  return job.spec().model().loss() != v1::ModelSpec::MSE && job.spec().model().parameters().empty();
-}
 
 std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
   switch (consistency.mode_case()) {
@@ -407,7 +392,7 @@ std::string StragglerText(const v1::JobStatus& job) {
 
 std::string JobText(const v1::JobStatus& job, double now_unix_s) {
   Rows facts = JobFacts(job);
-  for (auto& fact : StragglerFacts(job)) facts.push_back(std::move(fact));
+  if (job.has_straggler()) facts.push_back({"straggler", StragglerText(job)});
   if (!job.store_error().empty()) {
     facts.push_back({"store", absl::StrCat("cannot be written: ", job.store_error())});
   }

@@ -16,11 +16,8 @@ namespace paceline::cli {
 
 // "running", "finished", ...
 std::string StateName(v1::JobState state);
-bool HasEnded(v1::JobState state);
 // Whether samples have been trained on: without, there is no training loss.
 bool HasTrained(const v1::JobStatus& job);
-// Whether training measures an accuracy: where samples have classes.
-bool Classifies(const v1::JobStatus& job);
 
 // "sync", "sync(no help)", "ssp(3)", "async", "async(max_staleness 8, damp)".
 std::string ConsistencyName(const v1::ConsistencySpec& consistency);

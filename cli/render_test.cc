@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/example_job.h"
+#include "common/job/job_state.h"
 
 namespace paceline::cli {
 namespace {

@@ -28,18 +28,15 @@ absl::StatusOr<std::string> FolderOf(const std::string& path, const std::string&
 // With the folders above it.
 absl::Status MakePath(FileSystem* files, const std::string& path) {
   absl::Status status = files->MakeFolder(path);
-  const size_t slash = path.find_last_of('/');
-  const bool has_parent = slash != std::string::npos && slash > 0;
-  if (absl::IsNotFound(status) && has_parent) {
-    RETURN_IF_ERROR(MakePath(files, path.substr(0, slash)));
+  const std::string above = FolderAbove(path);
+  if (absl::IsNotFound(status) && above != "." && above != "/") {
+    RETURN_IF_ERROR(MakePath(files, above));
     status = files->MakeFolder(path);
   }
   RETURN_IF_ERROR(status);
   // One that is empty may be new, and its name not safe from a power cut yet, whoever made it.
   ASSIGN_OR_RETURN(const std::vector<std::string> there, files->List(path));
-  if (!there.empty()) return absl::OkStatus();
-  if (has_parent) return files->SyncFolder(path.substr(0, slash));
-  return files->SyncFolder(slash == 0 ? "/" : ".");
+  return there.empty() ? files->SyncFolder(above) : absl::OkStatus();
 }
 
 // A part may have been taken before the segment that is under way began, if the job's mode changed

@@ -137,9 +137,7 @@ absl::Status CheckpointStore::MakeFolders() {
   }
   RETURN_IF_ERROR(files_.SyncFolder(chunks));
   RETURN_IF_ERROR(files_.SyncFolder(folder_));
-  const size_t slash = folder_.rfind('/');
-  if (slash == std::string::npos) return files_.SyncFolder(".");
-  return slash == 0 ? files_.SyncFolder("/") : files_.SyncFolder(folder_.substr(0, slash));
+  return files_.SyncFolder(FolderAbove(folder_));
 }
 
 std::string CheckpointStore::ManifestPath(uint64_t checkpoint) const {

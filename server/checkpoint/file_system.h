@@ -26,6 +26,13 @@ namespace paceline {
 // What the name of every file that is not whole yet ends in.
 inline constexpr char kTemporarySuffix[] = ".tmp";
 
+// The folder that `path` is in: "." and "/" where it names none.
+inline std::string FolderAbove(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 // Held until it is destroyed, or its process dies.
 class FileLock {
  public:

@@ -17,12 +17,6 @@
 namespace paceline {
 namespace {
 
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 SafetensorsMetadata MetadataOf(const v1::CheckpointManifest& manifest) {
   return {{"job", manifest.job()},
           {"checkpoint", absl::StrCat(manifest.checkpoint())},
@@ -89,7 +83,7 @@ absl::Status ExportModel(CheckpointStore* store, const v1::CheckpointManifest& m
     files->Remove(temporary).IgnoreError();
     return status;
   }
-  return files->SyncFolder(FolderOf(path));
+  return files->SyncFolder(FolderAbove(path));
 }
 
 absl::StatusOr<BlockRef> ImportModel(FileSystem* files, const std::string& path,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/job/job_state.h"
 #include "server/coordinator/roster.h"
 #include "server/coordinator/work.h"
 
@@ -80,10 +81,7 @@ void Coordinator::Fleet::Begin(absl::Time now) {
   now_ = std::max(now_, now);
   // Known before anything has to be written: nothing else would tell people of it.
   const absl::Status health = records_.health();
-  if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) {
-    NoteStore(absl::UnavailableError(
-        absl::StrCat("the coordinator's store failed: ", health.message())));
-  }
+  if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) NoteStore(health);
   if (was_stopped) RenewAll();
 }
 

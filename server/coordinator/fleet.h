@@ -35,10 +35,6 @@
 
 namespace paceline {
 
-inline bool HasEnded(v1::JobState state) {
-  return state == v1::FINISHED || state == v1::FAILED || state == v1::CANCELLED;
-}
-
 class Coordinator::Fleet {
  public:
   Fleet(CoordinatorOptions options, Records records, absl::Time now);
@@ -266,7 +262,7 @@ class Coordinator::Fleet {
   // fleet_checkpoints.cc: orders to write one, and the way back to one.
   absl::Status CheckStartOf(const v1::JobSpec& spec, v1::StartingPoint* start) const;
   static void SetStart(const v1::StartingPoint& start, state::JobRecord* record);
-  absl::Status GiveOrder(Job* job, const std::string& path);
+  absl::Status GiveOrder(Job* job, const std::string& path);  // As asked for.
   void BuildOrder(Job* job, uint64_t mark);
   bool OrderHeard(const Job& job) const;
   void FillOrder(const state::JobRecord& record, const std::string& server,

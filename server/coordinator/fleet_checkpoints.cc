@@ -75,7 +75,7 @@ void Coordinator::Fleet::OnTakeCheckpoint(absl::Time now, uint64_t call,
                                                : " waits for the first report of every partition; "
                                                  "ask again")));
   }
-  if (const absl::Status status = GiveOrder(job, PlaceFor(path, *record)); !status.ok()) {
+  if (const absl::Status status = GiveOrder(job, path); !status.ok()) {
     return Refuse(call, status);
   }
   reply.set_id(FindRecord(request.job())->last_checkpoint());
@@ -92,8 +92,7 @@ absl::Status Coordinator::Fleet::CheckStartOf(const v1::JobSpec& spec,
   *record.mutable_spec()->mutable_consistency() = start->segment().consistency();
   RETURN_IF_ERROR(ResolveJobSpec(record.mutable_spec()));
   *start->mutable_segment()->mutable_consistency() = record.spec().consistency();
-  const bool same_mode = record.spec().consistency().SerializeAsString() ==
-                         spec.consistency().SerializeAsString();
+  const bool same_mode = SameMode(record.spec().consistency(), spec.consistency());
   if (is_bare && same_mode) return absl::OkStatus();
   if (is_bare) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -127,7 +126,7 @@ void Coordinator::Fleet::SetStart(const v1::StartingPoint& start, state::JobReco
 absl::Status Coordinator::Fleet::GiveOrder(Job* job, const std::string& path) {
   Edit edit(&records_);
   const state::JobRecord& record = RecordOf(*job);
-  state::CheckpointRecord* order = AddOrder(path, now_, edit.job(job->number));
+  state::CheckpointRecord* order = AddOrder(PlaceFor(path, record), now_, edit.job(job->number));
   if (job->grants.has_value()) {
     // What is granted ends there, so no partition is past it; and no more is granted until every
     // primary has heard of the order.
@@ -195,7 +194,7 @@ absl::Status Coordinator::Fleet::KeepCheckpoint(Job* job) {
                      !record.has_pending() && job->progress->Complete();
     if (!may) return absl::OkStatus();
     if (!IsCheckpointDue(record, job->progress->Version(), now_)) return absl::OkStatus();
-    return GiveOrder(job, PlaceFor(record.spec().checkpoint().path(), record));
+    return GiveOrder(job, record.spec().checkpoint().path());
   }
   const uint64_t exact = UnderWay(record)->exact_version();  // 0: none.
   if (job->progress->Version() < exact) job->order->Moved(job->progress->moved());
@@ -211,15 +210,13 @@ absl::Status Coordinator::Fleet::KeepCheckpoint(Job* job) {
 
 // Orders it anew where the folder is the job's own.
 absl::Status Coordinator::Fleet::MoveOrder(Job* job, const std::string& why) {
-  state::JobRecord after = RecordOf(*job);
-  const std::string path = UnderWay(after)->status().path();
-  if (!MovePlace(path, &after)) return FinishOrder(job, job->order->Failed(now_, why));
-  const std::string place = PlaceFor(path, after);
-  const std::string told = absl::StrCat(why, "; this job's go to ", place);
   Edit edit(&records_);
-  *edit.job(job->number) = std::move(after);
+  state::JobRecord* record = edit.job(job->number);
+  const std::string path = UnderWay(*record)->status().path();
+  if (!MovePlace(path, record)) return FinishOrder(job, job->order->Failed(now_, why));
+  const std::string told = absl::StrCat(why, "; this job's go to ", PlaceFor(path, *record));
   RETURN_IF_ERROR(FinishOrder(job, job->order->Failed(now_, told), &edit));
-  return GiveOrder(job, place);
+  return GiveOrder(job, path);
 }
 
 absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome) {
@@ -392,16 +389,16 @@ void Coordinator::Fleet::FollowSpec(Job* job, Edit* edit) {
   const bool is_there = record.has_start() && !record.has_pending() &&
                         record.segment().first_version() == start.first_version() &&
                         record.segment().first_shard() == start.first_shard();
-  const std::string wanted = record.spec().consistency().SerializeAsString();
-  if (!is_there || record.segment().consistency().SerializeAsString() == wanted) return;
-  if (start.consistency().SerializeAsString() == wanted) return;
+  const v1::ConsistencySpec& wanted = record.spec().consistency();
+  if (!is_there || SameMode(record.segment().consistency(), wanted)) return;
+  if (SameMode(start.consistency(), wanted)) return;
   if (job->is_bare && !job->grants.has_value()) return;
   const uint64_t version = std::max(job->progress->Version(), start.first_version());
   const uint64_t cut = job->grants.has_value()
                            ? std::max(job->grants->granted(), version - start.first_version())
                            : job->shards->next();
   if (cut >= PlanOf(record).size()) return;
-  *edit->job(job->number)->mutable_pending() = record.spec().consistency();
+  *edit->job(job->number)->mutable_pending() = wanted;
   edit->job(job->number)->set_cut(cut);
   edit->job(job->number)->set_granted_below(cut);
   edit->Then([this, number = job->number, cut] {

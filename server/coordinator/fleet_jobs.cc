@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/job/job_spec.h"
+#include "common/job/job_state.h"
 #include "common/job/parameters.h"
 #include "common/job/partitioning.h"
 #include "server/coordinator/fleet.h"

@@ -116,9 +116,9 @@ bool Coordinator::Fleet::HoldsAlone(const std::string& server) const {
   for (const auto& [number, job] : jobs_) {
     for (const v1::PartitionPlacement& placement : RecordOf(job).placement()) {
       const v1::PartitionReplica* copy = CopyOn(server, placement);
+      if (copy == nullptr || !copy->in_sync()) continue;
       const auto& all = placement.replicas();
-      const bool has_spare = std::any_of(all.begin(), all.end(), is_spare);
-      if (copy != nullptr && copy->in_sync() && !has_spare) return true;
+      if (std::none_of(all.begin(), all.end(), is_spare)) return true;
     }
   }
   return false;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/job/job_state.h"
 #include "server/coordinator/checkpoints.h"
 #include "server/coordinator/fleet.h"
 #include "server/coordinator/request_check.h"

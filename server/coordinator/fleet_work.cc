@@ -23,10 +23,6 @@ uint64_t ShardsBefore(const WorkPlan& plan, uint64_t run, uint64_t total) {
   return run == plan.size() ? total : plan.At(run).first_ordinal;
 }
 
-bool SameMode(const v1::ConsistencySpec& a, const v1::ConsistencySpec& b) {
-  return a.SerializeAsString() == b.SerializeAsString();
-}
-
 }  // namespace
 
 void Coordinator::Fleet::BuildWork(Job* job) {
@@ -105,7 +101,6 @@ absl::Status Coordinator::Fleet::GrantRounds(Job* job) {
   const uint64_t version = std::max(job->progress->Version(), first);
   const uint64_t target = job->grants->Target(version - first);
   if (target == job->grants->granted()) return absl::OkStatus();
-  job->reservation.OnGrant(now_, target);
   const absl::Status status = Reserve(job, target, PlanOf(record).size());
   // What was reserved before may be granted all the same.
   const uint64_t granted = std::min(target, record.granted_below());
@@ -116,6 +111,7 @@ absl::Status Coordinator::Fleet::GrantRounds(Job* job) {
 }
 
 absl::Status Coordinator::Fleet::Reserve(Job* job, uint64_t granted, uint64_t size) {
+  job->reservation.OnGrant(now_, granted);
   Edit edit(&records_);
   const auto next = job->reservation.Next(granted, RecordOf(*job).granted_below(), size);
   if (next.has_value()) edit.job(job->number)->set_granted_below(*next);
@@ -237,7 +233,6 @@ std::vector<uint64_t> Coordinator::Fleet::GrantRuns(Job* job, const std::string&
     ChangeAll(*job);
   }
   const uint64_t end = std::max(runs.back() + 1, job->shards->next());
-  job->reservation.OnGrant(now_, end);
   if (!Reserve(job, end, job->shards->limit()).ok()) {
     retry_jobs_.insert(job->number);
     // What was reserved before may be granted all the same.

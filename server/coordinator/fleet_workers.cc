@@ -52,15 +52,12 @@ void Coordinator::Fleet::OnWorkerSync(absl::Time now, uint64_t call,
   absl::Status status = CheckWorkerSync(request);
   if (status.ok()) status = CheckRelease(absl::StrCat("worker ", id), request.release(),
                                          options_.release);
+  Edit evaluations(&records_);
   if (status.ok() && request.worker().incarnation() == 0) {
     status = RegisterWorker(request);
+  } else if (status.ok() && IncarnationOf(id) != request.worker().incarnation()) {
+    status = Unknown(request.worker(), IncarnationOf(id));
   } else if (status.ok()) {
-    if (IncarnationOf(id) != request.worker().incarnation()) {
-      status = Unknown(request.worker(), IncarnationOf(id));
-    }
-  }
-  Edit evaluations(&records_);
-  if (status.ok() && request.worker().incarnation() != 0) {
     status = TakeEvaluations(request, &evaluations);
   }
   if (!status.ok()) {

@@ -63,6 +63,11 @@ Message* Copy(const Key& key, const std::map<Key, Message>& records,
   return &*change;
 }
 
+absl::Status StoreFailed(const absl::Status& status) {
+  return absl::UnavailableError(
+      absl::StrCat("the coordinator's store failed: ", status.message()));
+}
+
 }  // namespace
 
 const Records::Evaluations& Records::evaluations(uint64_t job) const {
@@ -182,13 +187,15 @@ void Edit::Apply(uint64_t revision) {
   }
 }
 
+absl::Status Records::health() const {
+  const absl::Status status = store_->health();
+  return status.ok() ? status : StoreFailed(status);
+}
+
 absl::Status Edit::Commit() {
   if (!empty()) {
     const absl::StatusOr<CommitResult> result = records_->store_->Commit(Encode());
-    if (!result.ok()) {
-      return absl::UnavailableError(
-          absl::StrCat("the coordinator's store failed: ", result.status().message()));
-    }
+    if (!result.ok()) return StoreFailed(result.status());
     if (!result->committed) {
       return absl::UnavailableError("another coordinator has taken over this one's store");
     }

@@ -145,6 +145,13 @@ CopyServer* Sender(const v1::PartitionPlacement& placement, CopyServers* servers
   return may ? &it->second : nullptr;
 }
 
+void Add(const CopiesWanted& wanted, CopyServer* server, uint64_t* last_id,
+         v1::PartitionPlacement* placement, CopyChanges* changes) {
+  const Replica* copy = AddCopy(*server, ++*last_id, placement);
+  server->elements += wanted.elements;
+  changes->push_back({Kind::kAdded, copy->id(), copy->server(), ""});
+}
+
 bool AddMissing(const CopiesWanted& wanted, int target, CopyServers* servers, uint64_t* last_id,
                 v1::PartitionPlacement* placement, CopyChanges* changes) {
   bool changed = false;
@@ -154,9 +161,7 @@ bool AddMissing(const CopiesWanted& wanted, int target, CopyServers* servers, ui
       if (sender == nullptr) break;
       ++sender->sending;
       sender->elements_sending += wanted.elements;
-      const Replica* copy = AddCopy(*server, ++*last_id, placement);
-      server->elements += wanted.elements;
-      changes->push_back({Kind::kAdded, copy->id(), copy->server(), ""});
+      Add(wanted, server, last_id, placement, changes);
     } else if (Replica* copy = Recall(*servers, placement); copy != nullptr) {
       copy->set_leaving(false);
       servers->at(copy->server()).elements += wanted.elements;
@@ -333,9 +338,7 @@ CopyChanges Replace(uint64_t id, const std::string& why, const CopiesWanted& wan
   const Replica* old = Find(id, placement);
   if (server == nullptr || old == nullptr || old->in_sync() || old->leaving()) return {};
   CopyChanges changes;
-  const Replica* copy = AddCopy(*server, ++*last_id, placement);
-  server->elements += wanted.elements;
-  changes.push_back({Kind::kAdded, copy->id(), copy->server(), ""});
+  Add(wanted, server, last_id, placement, &changes);
   Remove(id, why, placement, &changes);
   Raise(placement);
   return changes;

@@ -90,8 +90,9 @@ CopyChanges Replace(uint64_t id, const std::string& why, const CopiesWanted& wan
 
 // Makes the copies what is wanted, as far as servers allow and safety has it so far: copies on
 // draining servers leave; missing ones are added, a few at a time for each primary's server (what is
-// in `servers` follows; `last_id` is the largest id ever given); surplus ones are dropped; those that leave go once as many others are in
-// sync as can be, and at least min_in_sync. Doing it twice changes nothing more.
+// in `servers` follows; `last_id` is the largest id ever given); surplus ones are dropped; those that
+// leave go once as many others are in sync as can be, and at least min_in_sync. Doing it twice
+// changes nothing more.
 CopyChanges Upkeep(const CopiesWanted& wanted, const CopyWords& words, CopyServers* servers,
                    uint64_t* last_id, v1::PartitionPlacement* placement);
 

@@ -5,6 +5,9 @@
 namespace paceline {
 namespace {
 
+// Covered at the present pace, at least.
+constexpr absl::Duration kReserved = absl::Seconds(60);
+
 // Before there is a pace, and of what is very slow.
 constexpr uint64_t kAheadMin = 64;
 

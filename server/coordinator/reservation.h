@@ -17,9 +17,6 @@
 
 namespace paceline {
 
-// Covered at the present pace, at least.
-inline constexpr absl::Duration kReserved = absl::Seconds(60);
-
 class Reservation {
  public:
   // All below `granted` is about to be granted: the pace. Never decreases.

@@ -1,4 +1,5 @@
-// Which worker of a job is slow, by what its reports say of the last few seconds.
+// Which worker of a job is slow, by what its reports say of the last few seconds (of
+// all its time, if it has finished nothing in them).
 //
 // Units    Slowness is seconds of computing and transferring a sample.
 // Threads  One thread at a time.

@@ -246,7 +246,6 @@ uint64_t TestCluster::ReportBackup(const std::string& server, const std::string&
   const v1::PartitionPlacement place = Describe(job).placement(static_cast<int>(partition));
   v1::ServerSyncRequest request = ServerRequest(server);
   v1::PartitionReport* report = AddReport(place, server, job, &request);
-  report->set_is_backup(true);
   report->set_last_index(last_index);
   return Sync(request);
 }

@@ -45,6 +45,10 @@ std::set<std::string> HoldersOf(const state::JobRecord& record) {
   return holders;
 }
 
+bool SameMode(const v1::ConsistencySpec& a, const v1::ConsistencySpec& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
 WorkPlan PlanOf(const state::JobRecord& record) {
   const uint64_t length = RunLength(record.spec(), record.segment().consistency());
   return WorkPlan(record.segment().first_shard(), EpochShards(record), TotalShards(record),

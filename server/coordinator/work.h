@@ -30,6 +30,9 @@ uint32_t ServersWanted(const v1::FleetSpec& fleet);
 // Servers that hold a copy of any of its partitions.
 std::set<std::string> HoldersOf(const state::JobRecord& record);
 
+// Whether two resolved modes are the same.
+bool SameMode(const v1::ConsistencySpec& a, const v1::ConsistencySpec& b);
+
 // The runs of the present segment.
 WorkPlan PlanOf(const state::JobRecord& record);
 

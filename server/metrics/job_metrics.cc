@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/job/job_state.h"
 
 namespace paceline {
 namespace {
@@ -89,14 +90,6 @@ constexpr MetricSpec kCheckpointSeconds = {
     "paceline_checkpoint_last_duration_seconds", MetricType::kGauge, kJob,
     "Time from its order until the newest whole checkpoint was whole."};
 
-bool HasEnded(const v1::JobStatus& job) {
-  return job.state() == v1::FINISHED || job.state() == v1::FAILED || job.state() == v1::CANCELLED;
-}
-
-bool HasClasses(const v1::JobStatus& job) {
-  return job.spec().model().loss() != v1::ModelSpec::MSE && job.spec().model().parameters().empty();
-}
-
 // Adds samples of one job.
 class Adder {
  public:
@@ -133,7 +126,7 @@ void Adder::Progress() const {
   if (job_.samples() == 0) return;  // Nothing has been measured.
   Add(kLoss, job_.recent_loss());
   Add(kEpochLoss, job_.epoch_loss());
-  if (HasClasses(job_)) Add(kEpochAccuracy, job_.epoch_accuracy());
+  if (Classifies(job_.spec())) Add(kEpochAccuracy, job_.epoch_accuracy());
 }
 
 void Adder::Evaluations() const {
@@ -205,7 +198,7 @@ void AddJobMetrics(const v1::JobStatus& job, MetricSet* set) {
   const Adder adder(job, set);
   adder.Progress();
   adder.Evaluations();
-  if (HasEnded(job)) return;
+  if (HasEnded(job.state())) return;
   adder.Workers();
   adder.Partitions();
   adder.Checkpoints();

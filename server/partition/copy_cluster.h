@@ -29,7 +29,6 @@ struct CopyJob {
   uint64_t clocks = 20;
   uint32_t min_in_sync = 1;
   bool acks_leader = false;
-  LogLimits log;
 };
 
 // A server that may be dead or cut off, with its copy.
@@ -129,7 +128,6 @@ class CopyCluster {
     spec.elements = kElements;
     if (!job_.is_bare) spec.work = {kWorkers * 5, kWorkers * job_.clocks, kWorkers, 1};
     PartitionCopy::Options options;
-    options.replication.log = job_.log;
     options.digest_interval = 1;
     options.next_call = [this] { return ++last_call_; };
     std::shared_ptr<Block> initial;
@@ -232,7 +230,6 @@ class CopyCluster {
 
   struct Message {
     absl::Time at;
-    size_t from = 0;
     std::function<void()> deliver;
   };
   double Uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
@@ -254,11 +251,11 @@ class CopyCluster {
         Take(std::move(answers));
         Collect(from);
       };
-      messages_.push_back({now_ + shared->timeout, from,
+      messages_.push_back({now_ + shared->timeout,
                            [finish] { finish(absl::DeadlineExceededError("lost"), {}); }});
       for (int copies = Uniform() < loss_ ? 2 : 1; copies > 0; --copies) {
         if (Uniform() < loss_) continue;
-        messages_.push_back({now_ + Delay(), from, [=] { Arrive(from, *shared, finish); }});
+        messages_.push_back({now_ + Delay(), [=] { Arrive(from, *shared, finish); }});
       }
     }
   }
@@ -290,7 +287,7 @@ class CopyCluster {
     Take(std::move(answers));
     Collect(to);
     if (Uniform() < loss_) return;
-    messages_.push_back({now_ + Delay(), from, [=] {
+    messages_.push_back({now_ + Delay(), [=] {
                            if (IsCutOff(from) || IsCutOff(to)) return;
                            finish(reply.status(), reply.ok() ? *reply : v1::ReplicaReply());
                          }});

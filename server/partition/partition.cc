@@ -277,23 +277,22 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
   // A round that waits for its norm or to be appended is complete, and the next one may have
   // another size.
   const bool is_open = !IsReduced(state_->tip_version()) && header.clock() == state_->tip_version();
-  if (is_open && round_ == nullptr) {
-    round_ = std::make_unique<Reduction>(run.count, spec_.elements);
+  uint64_t added = 0;
+  if (is_open) {
+    if (round_ == nullptr) round_ = std::make_unique<Reduction>(run.count, spec_.elements);
+    const uint64_t missing = round_->missing();
+    for (int i = 0; i < header.pieces_size(); ++i) {
+      const v1::Piece& piece = header.pieces(i);
+      const absl::StatusOr<bool> taken =
+          round_->Add({piece.first_shard() - run.first_ordinal, piece.shards()},
+                      SumOf(piece, gradients, static_cast<size_t>(i)));
+      PACELINE_CHECK(taken.ok());  // CheckPush has seen that it is a node.
+    }
+    added = missing - round_->missing();
   }
-  bool is_new = false;
-  const uint64_t missing = is_open ? round_->missing() : 0;
-  for (int i = 0; is_open && i < header.pieces_size(); ++i) {
-    const v1::Piece& piece = header.pieces(i);
-    const absl::StatusOr<bool> added =
-        round_->Add({piece.first_shard() - run.first_ordinal, piece.shards()},
-                    SumOf(piece, gradients, static_cast<size_t>(i)));
-    PACELINE_CHECK(added.ok());  // CheckPush has seen that it is a node.
-    is_new = is_new || *added;
-  }
-  const uint64_t added = missing - (is_open ? round_->missing() : 0);
   state_->tally().Repeated(CountShards(header) - added);
-  caller->is_duplicate = !is_new;
-  if (!is_new) {
+  caller->is_duplicate = added == 0;
+  if (added == 0) {
     state_->tally().Duplicate();
     return absl::nullopt;
   }

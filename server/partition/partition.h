@@ -119,8 +119,7 @@ class PartitionPrimary {
     // With exact_version: it may be told what the round lacks that makes it.
     bool offers_help = false;
     bool is_duplicate = false;
-    // ssp, async, with is_duplicate: `clock` of this worker is over once committed_index is
-    // reached.
+    // ssp, async: `clock` of this worker is over once committed_index is reached.
     bool must_acknowledge = false;
     uint64_t incarnation = 0;
     uint64_t clock = 0;

@@ -12,8 +12,9 @@ namespace {
 constexpr uint64_t kLeaves = 4;
 
 // Rounds of four data shards over two workers.
-PartitionRig Rounds() {
+PartitionRig Rounds(bool commits_at_once = true) {
   RigOptions options;
+  options.commits_at_once = commits_at_once;
   options.work = {2 * kLeaves, 10 * kLeaves, kLeaves, 1};
   options.consistency = SyncSpec();
   return PartitionRig(options);
@@ -115,11 +116,7 @@ TEST_CASE("what a helper computes counts once; the late worker is told that it h
 }
 
 TEST_CASE("a round that waits to be appended lacks nothing") {
-  RigOptions options;
-  options.work = {2 * kLeaves, 10 * kLeaves, kLeaves, 1};
-  options.consistency = SyncSpec();
-  options.commits_at_once = false;
-  PartitionRig rig(options);
+  PartitionRig rig = Rounds(/*commits_at_once=*/false);
   rig.Exchange(Push(rig, "w1", 0, 0, 2, false), {1, 1});
   const uint64_t offer = rig.Exchange(Push(rig, "w2", 0, 2, 2, true), {1, 1});
 
