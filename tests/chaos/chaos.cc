@@ -54,12 +54,7 @@ std::string MakeTrainingSpec(const std::string& path, int epochs) {
 
 std::string UndisturbedBits(int epochs) {
   const std::string folder = TestFolder("undisturbed");
-  const CommandResult result =
-      Paceline({"run", MakeTrainingSpec(folder + "/job.yaml", epochs), "--json", "--run-dir",
-                folder + "/run", "--worker-flag=--backend=cpu"});
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result.json()["weights_sha256"];
+  return RunToEnd(MakeTrainingSpec(folder + "/job.yaml", epochs))["weights_sha256"];
 }
 
 // ---- Trouble ----
@@ -208,16 +203,16 @@ std::string ProcessTrouble::Done() const {
 
 namespace {
 
-void CheckCountedOnce(const Json& summary, const Json& status, int epochs) {
-  CHECK(summary["state"] == "finished");
-  const uint64_t samples =
-      Number(status["facts"]["train_samples"]) * static_cast<uint64_t>(epochs);
+// How much slower than they could the workers are.
+constexpr int kSlowdown = 8;
+
+// Every sample once, and every partition's log holds the whole job.
+void CheckWhole(const Json& summary, const Json& status, int epochs) {
+  CheckCountedOnce(summary, status, static_cast<uint64_t>(epochs));
   const uint64_t version = Number(status["version_total"]);
-  CHECK(summary["samples"] == samples);
   CHECK(Number(status["version"]) == version);
   for (const Json& partition : status["partitions"]) {
     INFO(partition.dump());
-    CHECK(Number(partition["samples"]) == samples);
     CHECK(Number(partition["version"]) == version);
     CHECK(Number(partition["last_index"]) == version);
     CHECK(Number(partition["committed_index"]) == version);
@@ -230,17 +225,17 @@ void CheckCountedOnce(const Json& summary, const Json& status, int epochs) {
 std::vector<std::string> ServersOf(const RunOptions& options) {
   return Names("server", options.replicas + 1);
 }
-std::vector<std::string> WorkersOf(const RunOptions&) { return Names("worker", 3); }
+std::vector<std::string> Workers() { return Names("worker", 3); }
 
 void TrainInTrouble(const RunOptions& options, const std::string& bits) {
   const std::vector<std::string> servers = ServersOf(options);
-  const std::vector<std::string> workers = WorkersOf(options);
+  const std::vector<std::string> workers = Workers();
   FleetOptions fleet_options;
   fleet_options.servers = static_cast<int>(servers.size());
   fleet_options.workers = static_cast<int>(workers.size());
   fleet_options.separate_coordinator = true;
   fleet_options.server_flags = {"--insecure"};
-  fleet_options.worker_flags = {absl::StrCat("--slowdown=", options.slowdown)};
+  fleet_options.worker_flags = {absl::StrCat("--slowdown=", kSlowdown)};
   fleet_options.host = options.host;
   Fleet fleet(fleet_options);
   std::printf("%s, %d copies on %d servers, %d epochs, seed %llu\n", options.consistency.c_str(),
@@ -271,7 +266,7 @@ void TrainInTrouble(const RunOptions& options, const std::string& bits) {
   trouble->End();
   INFO("seed " << options.seed << ": " << trouble->Done());
   const Json summary = fleet.Wait(job);
-  CheckCountedOnce(summary, fleet.Status(job), options.epochs);
+  CheckWhole(summary, fleet.Status(job), options.epochs);
   if (options.consistency == "sync") CHECK(summary["weights_sha256"] == bits);
   WARN(options.consistency << ", " << options.replicas << " copies, seed " << options.seed << ": "
                            << trouble->Done() << "; " << summary["wall_s"].get<double>()

@@ -92,7 +92,6 @@ struct RunOptions {
   std::string consistency = "sync";
   int replicas = 2;
   int epochs = 3;
-  double slowdown = 8;  // Of the workers.
   uint64_t seed = 1;
   // FleetOptions'.
   std::function<Host(const std::string& name)> host;
@@ -102,7 +101,7 @@ struct RunOptions {
 
 // The processes of such a run, besides "coordinator".
 std::vector<std::string> ServersOf(const RunOptions& options);
-std::vector<std::string> WorkersOf(const RunOptions& options);
+std::vector<std::string> Workers();
 
 // Trains with three workers on one server more than there are copies, in trouble all the time, and
 // checks what became of it; `bits` are the undisturbed ones.

@@ -107,7 +107,7 @@ uint64_t Scene::Acknowledged(const std::string& name) const {
       }));
 }
 
-bool Scene::PushesGoOn(absl::Duration timeout) const {
+bool Scene::PushesGoOn() const {
   std::map<std::string, uint64_t> before;
   for (const std::string& name : ClientNames()) before[name] = Acknowledged(name);
   return Eventually(
@@ -117,7 +117,7 @@ bool Scene::PushesGoOn(absl::Duration timeout) const {
           return Acknowledged(entry.first) > entry.second + kServers;
         });
       },
-      timeout);
+      absl::Seconds(20));
 }
 
 void Scene::CheckHistory() {
@@ -130,7 +130,7 @@ void Scene::CheckHistory() {
     const std::vector<history::Operation> operations = Operations(name);
     all.insert(all.end(), operations.begin(), operations.end());
   }
-  const std::vector<std::string> broken = history::Check(std::move(all));
+  const std::vector<std::string> broken = history::Check(all);
   INFO("histories in " << folder_ << "\n" << absl::StrJoin(broken, "\n"));
   CHECK(broken.empty());
 }

@@ -33,8 +33,8 @@ class Scene {
   std::string Primary() const;
   std::string Backup() const;
 
-  // Whether every client's pushes are acknowledged again, from now on, within the time.
-  bool PushesGoOn(absl::Duration timeout = absl::Seconds(20)) const;
+  // Whether every client's pushes are acknowledged again, from now on, within 20 s.
+  bool PushesGoOn() const;
 
   // Ends the clients, and holds what they were told against the promises.
   void CheckHistory();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -125,7 +124,7 @@ std::string Pushes::Show() const {
   return absl::StrCat("{", absl::StrJoin(counts_, ", ", absl::PairFormatter(": ")), "}");
 }
 
-std::vector<std::string> Check(std::vector<Operation> history) {
+std::vector<std::string> Check(const std::vector<Operation>& history) {
   std::vector<std::string> broken;
   std::map<uint32_t, PartitionCheck> partitions;
   std::map<std::pair<uint32_t, uint64_t>, absl::Time> begun;

@@ -68,7 +68,7 @@ struct Operation {
 
 // Every broken promise, a sentence each; none: all is well. For partitions whose first version is 0
 // and of which each push makes the next one.
-std::vector<std::string> Check(std::vector<Operation> history);
+std::vector<std::string> Check(const std::vector<Operation>& history);
 
 }  // namespace paceline::history
 

@@ -1,5 +1,8 @@
 // Promise 3: in sync, the same bits whatever the fleet looks like and whoever dies.
 #include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/integration/fleet.h"
@@ -16,14 +19,10 @@ struct Files {
 };
 
 // What `paceline run` prints for the spec on a fleet of that size.
-Json RunOn(const Files& files, int servers, int workers, const std::string& set = "name=small") {
-  const CommandResult result = Paceline(
-      {"run", files.spec, "--json", "--run-dir", TestFolder("run"), "--set",
-       absl::StrCat("fleet.servers=", servers), "--set", absl::StrCat("fleet.workers=", workers),
-       "--set", set, "--worker-flag=--backend=cpu"});
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result.json();
+Json RunOn(const Files& files, int servers, int workers, std::vector<std::string> sets = {}) {
+  sets.push_back(absl::StrCat("fleet.servers=", servers));
+  sets.push_back(absl::StrCat("fleet.workers=", workers));
+  return RunToEnd(files.spec, sets);
 }
 
 TEST_CASE("any number of workers and servers trains to the same bits") {
@@ -50,8 +49,8 @@ TEST_CASE("layers that convolve, attend and draw random numbers train to the sam
       "model.layers=[{reshape: [4, 4, 1]}, {convolution: {channels: 8, padding: 1}}, relu, "
       "{max_pool: 2}, {reshape: [4, 8]}, positional_embedding, {residual: [layer_norm, {attention: "
       "{heads: 2}}, {dropout: 0.2}]}, flatten, {linear: 16}, gelu, {dropout: 0.3}, {linear: 2}]";
-  const Json alone = RunOn(files, 1, 1, layers);
-  const Json many = RunOn(files, 2, 3, layers);
+  const Json alone = RunOn(files, 1, 1, {layers});
+  const Json many = RunOn(files, 2, 3, {layers});
 
   CHECK(many["weights_sha256"] == alone["weights_sha256"]);
   CHECK(many["train_loss"] == alone["train_loss"]);

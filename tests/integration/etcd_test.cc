@@ -1,7 +1,5 @@
 // Any server takes over as coordinator: the store is in etcd, and whoever coordinates may die.
-#include <signal.h>
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>

@@ -31,6 +31,10 @@ std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
+void AddSets(const std::vector<std::string>& sets, std::vector<std::string>* arguments) {
+  for (const std::string& set : sets) arguments->insert(arguments->end(), {"--set", set});
+}
+
 }  // namespace
 
 std::string TestFolder(const std::string& name) {
@@ -96,6 +100,17 @@ CommandResult Paceline(const std::vector<std::string>& arguments,
   result.out = ReadText(folder + "/out");
   result.err = ReadText(folder + "/err");
   return result;
+}
+
+Json RunToEnd(const std::string& spec, const std::vector<std::string>& sets) {
+  std::vector<std::string> arguments = {"run",       spec,
+                                        "--json",    "--worker-flag=--backend=cpu",
+                                        "--run-dir", TestFolder("run")};
+  AddSets(sets, &arguments);
+  const CommandResult result = Paceline(arguments);
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  return result.json();
 }
 
 bool Eventually(const std::function<bool()>& condition, absl::Duration timeout) {
@@ -210,7 +225,7 @@ CommandResult Fleet::Paceline(std::vector<std::string> arguments) const {
 
 std::string Fleet::Submit(const std::string& spec, const std::vector<std::string>& sets) const {
   std::vector<std::string> arguments = {"submit", spec};
-  for (const std::string& set : sets) arguments.insert(arguments.end(), {"--set", set});
+  AddSets(sets, &arguments);
   const CommandResult result = Paceline(arguments);
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
@@ -251,6 +266,16 @@ bool Fleet::Reached(const std::string& job, double share) const {
 
 uint64_t Number(const Json& value) {
   return value.is_string() ? std::stoull(value.get<std::string>()) : value.get<uint64_t>();
+}
+
+void CheckCountedOnce(const Json& summary, const Json& status, uint64_t epochs) {
+  CHECK(summary["state"] == "finished");
+  const uint64_t samples = Number(status["facts"]["train_samples"]) * epochs;
+  CHECK(summary["samples"] == samples);
+  for (const Json& partition : status["partitions"]) {
+    INFO(partition.dump());
+    CHECK(Number(partition["samples"]) == samples);
+  }
 }
 
 }  // namespace paceline

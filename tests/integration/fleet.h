@@ -44,6 +44,9 @@ struct CommandResult {
 CommandResult Paceline(const std::vector<std::string>& arguments,
                        const std::vector<std::string>& enter = {});
 
+// The summary of `paceline run SPEC --set ...` with CPU workers, which has to succeed.
+Json RunToEnd(const std::string& spec, const std::vector<std::string>& sets = {});
+
 // Whether `condition` became true within `timeout`.
 bool Eventually(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(30));
 
@@ -87,9 +90,6 @@ class Fleet {
   // SIGKILL, and waits for the end.
   void Kill(const std::string& name);
 
-  // Of a process by that name.
-  Host host(const std::string& name) const;
-
   // What the process of that name has logged so far.
   std::string Log(const std::string& name) const;
 
@@ -107,6 +107,8 @@ class Fleet {
   bool Reached(const std::string& job, double share) const;
 
  private:
+  // Of a process by that name.
+  Host host(const std::string& name) const;
   void StartCandidates();
   std::vector<std::string> CoordinatorArguments(const std::string& listen) const;
   // In place of one of that name that has ended.
@@ -120,6 +122,9 @@ class Fleet {
 
 // A field of a protobuf message printed as JSON: 64-bit numbers are strings there.
 uint64_t Number(const Json& value);
+
+// A job has finished, and each partition has every sample of every epoch once.
+void CheckCountedOnce(const Json& summary, const Json& status, uint64_t epochs);
 
 }  // namespace paceline
 

@@ -14,6 +14,7 @@
 #include "common/testing/http_client.h"
 #include "tests/integration/fleet.h"
 #include "tests/metrics/metrics_reference.h"
+#include "tests/metrics/promtool.h"
 
 namespace paceline {
 namespace {
@@ -33,10 +34,7 @@ std::string UrlOf(const Fleet& fleet, const std::string& process) {
 
 // Whether promtool, if there is one, has nothing to say of the text.
 bool IsLinted(const std::string& text) {
-  if (std::system("promtool --version >/dev/null 2>&1") != 0) {
-    WARN("SKIPPED: promtool is not installed; tests/install_promtool.sh installs it");
-    return true;
-  }
+  if (!HasPromtool()) return true;
   const std::string path = TestFolder("page") + "/metrics";
   WriteText(path, text);
   return std::system(absl::StrCat("promtool check metrics <", path).c_str()) == 0;

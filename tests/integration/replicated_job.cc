@@ -12,12 +12,7 @@ constexpr uint64_t kEpochs = 12;
 
 std::string RunUndisturbed() {
   const ReplicatedJob spec(TestFolder("undisturbed"));
-  const CommandResult result =
-      Paceline({"run", spec.path, "--json", "--run-dir", TestFolder("run"), "--set",
-                "fleet={servers: 1, workers: 1, replicas: 1}", "--worker-flag=--backend=cpu"});
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result.json()["weights_sha256"];
+  return RunToEnd(spec.path, {"fleet={servers: 1, workers: 1, replicas: 1}"})["weights_sha256"];
 }
 
 uint64_t Samples(const Fleet& fleet, const std::string& job) {
@@ -64,10 +59,7 @@ bool MovesOn(const Fleet& fleet, const std::string& job) {
 }
 
 void CheckCountedOnce(const Json& summary, const Json& status) {
-  CHECK(summary["state"] == "finished");
-  const uint64_t samples = Number(status["facts"]["train_samples"]) * kEpochs;
-  CHECK(summary["samples"] == samples);
-  for (const Json& partition : status["partitions"]) CHECK(Number(partition["samples"]) == samples);
+  CheckCountedOnce(summary, status, kEpochs);
 }
 
 }  // namespace paceline

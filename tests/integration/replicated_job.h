@@ -36,7 +36,7 @@ bool AwaitInSync(const Fleet& fleet, const std::string& job, size_t copies);
 // Whether more samples are applied in time.
 bool MovesOn(const Fleet& fleet, const std::string& job);
 
-// It has finished, and each partition has every sample of every epoch once.
+// As fleet.h has it, of this job.
 void CheckCountedOnce(const Json& summary, const Json& status);
 
 }  // namespace paceline

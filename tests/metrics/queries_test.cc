@@ -19,6 +19,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "tests/metrics/metrics_reference.h"
+#include "tests/metrics/promtool.h"
 
 namespace paceline {
 namespace {
@@ -127,12 +128,6 @@ std::string Unknown(const Query& query,
     }
   }
   return "";
-}
-
-bool HasPromtool() {
-  if (std::system("promtool --version >/dev/null 2>&1") == 0) return true;
-  WARN("SKIPPED: promtool is not installed; tests/install_promtool.sh installs it");
-  return false;
 }
 
 TEST_CASE("every query names metrics and labels that there are") {

@@ -57,8 +57,7 @@ void CheckpointOracle::CheckFolder(const std::string& folder) {
   }
 }
 
-void CheckpointOracle::OnCommitted(const std::string& job, uint64_t /*checkpoint*/) {
-  ++committed_;
+void CheckpointOracle::OnCommitted(const std::string& job) {
   jobs_.insert(job);
   CheckAll(job);
 }

@@ -7,7 +7,6 @@
 #ifndef PACELINE_TESTS_SIM_CHECKPOINT_ORACLE_H_
 #define PACELINE_TESTS_SIM_CHECKPOINT_ORACLE_H_
 
-#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,13 +25,11 @@ class CheckpointOracle {
       : scenario_(*scenario), folder_(*folder), oracle_(*oracle) {}
 
   // A server says that it has committed the manifest.
-  void OnCommitted(const std::string& job, uint64_t checkpoint);
+  void OnCommitted(const std::string& job);
   // Power was lost.
   void OnPowerLoss();
   // Somebody is told what the coordinator knows.
   void OnStatus(const v1::JobStatus& status);
-
-  uint64_t committed() const { return committed_; }
 
  private:
   // The job's folder, and the one in one beside it that it takes if that is not its own.
@@ -45,7 +42,6 @@ class CheckpointOracle {
   MemoryFileSystem& folder_;
   Oracle& oracle_;
   std::set<std::string> jobs_;  // Those that have a checkpoint.
-  uint64_t committed_ = 0;
 };
 
 }  // namespace paceline::sim

@@ -103,10 +103,8 @@ Cluster::Cluster(const Scenario& scenario, bool print)
       operators_(&world_, [this](const v1::JobStatus& status) { OnSeen(status); }) {
   PACELINE_CHECK(folder_.MakeFolder("/disk").ok() && folder_.SyncFolder("/").ok());
   network_.SetRole(coordinator_.node(), Network::Role::kCoordinator);
-  const SimServer::Shared shared{&scenario_,    &queue_,         &network_, &oracle_,
-                                 &coordinator_, &world_.servers, &folder_,  &checkpoints_};
   for (uint32_t i = 0; i < scenario.servers; ++i) {
-    servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), shared));
+    servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), &world_));
     world_.servers[servers_.back()->address()] = servers_.back().get();
     network_.SetRole(servers_.back()->node(), Network::Role::kServer);
   }

@@ -104,15 +104,17 @@ bool ReplicaOracle::IsPast(const v1::PartitionReport& report) const {
   const auto known = known_.find(report.partition());
   if (known == known_.end() || known->second.beginners.empty()) return false;
   if (report.replica() < *known->second.beginners.begin()) return true;
-  const v1::CheckpointReport& said = report.checkpoint();
-  return !known->second.has_begun || (said.id() == origin_ && !said.error().empty());
+  return !known->second.has_begun || CouldNotBegin(report);
+}
+
+bool ReplicaOracle::CouldNotBegin(const v1::PartitionReport& report) const {
+  return report.checkpoint().id() == origin_ && !report.checkpoint().error().empty();
 }
 
 // What it begins as it once was, as far as that was seen.
 void ReplicaOracle::Begin(const std::string& server, const v1::PartitionReport& report,
                           const ShardSet& applied, Known* known) {
-  const v1::CheckpointReport& said = report.checkpoint();
-  if (said.id() == origin_ && !said.error().empty()) return;
+  if (CouldNotBegin(report)) return;
   known->has_begun = true;
   known->origin = known->committed = report.version();
   known->fence.Acknowledge(applied);

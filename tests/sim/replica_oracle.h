@@ -64,6 +64,9 @@ class ReplicaOracle {
   uint64_t promotions() const { return promotions_; }
 
  private:
+  // What its placement says it begins from cannot be read.
+  bool CouldNotBegin(const v1::PartitionReport& report) const;
+
   struct State {
     v1::PartitionReport report;  // Of the first copy that came to it.
     std::string server;

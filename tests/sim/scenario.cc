@@ -156,7 +156,7 @@ void DrawWorkers(Random* random, Scenario* scenario) {
 }
 
 std::string CheckpointSummary(const Scenario& scenario) {
-  if (!scenario.has_checkpoints()) return "";
+  if (!scenario.spec.has_checkpoint()) return "";
   const v1::CheckpointSpec& spec = scenario.spec.checkpoint();
   const DiskPlan& disk = scenario.disk;
   return absl::StrCat(

@@ -144,7 +144,6 @@ struct Scenario {
 
   // Whether all copies of a partition may be lost.
   bool may_lose_all() const { return reckless || !power_losses.empty(); }
-  bool has_checkpoints() const { return spec.has_checkpoint(); }
   // acks: leader: entries that a primary may acknowledge beyond what is committed; else 0.
   uint64_t ahead() const { return spec.fleet().acks() == v1::FleetSpec::LEADER ? log_entries : 0; }
   // Copies of each partition that the job begins with.

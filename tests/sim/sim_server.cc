@@ -50,18 +50,18 @@ std::shared_ptr<Block> Payload(const ReplicaCall& call) {
 
 }  // namespace
 
-SimServer::SimServer(const std::string& id, const Shared& shared)
+SimServer::SimServer(const std::string& id, const World* world)
     : id_(id),
-      scenario_(shared.scenario),
-      queue_(shared.queue),
-      network_(shared.network),
-      oracle_(shared.oracle),
-      coordinator_(shared.coordinator),
-      servers_(shared.servers),
-      folder_(shared.folder),
-      checkpoints_(shared.checkpoints),
-      random_(shared.scenario->seed, absl::StrCat("server/", id)),
-      node_(id, shared.queue) {}
+      scenario_(world->scenario),
+      queue_(world->queue),
+      network_(world->network),
+      oracle_(world->oracle),
+      coordinator_(world->coordinator),
+      servers_(&world->servers),
+      folder_(world->folder),
+      checkpoints_(world->checkpoints),
+      random_(world->scenario->seed, absl::StrCat("server/", id)),
+      node_(id, world->queue) {}
 
 void SimServer::Start() {
   if (node_.up()) return;
@@ -161,7 +161,7 @@ void SimServer::FinishWork() {
   if (!works_.empty()) BeginWork();
   const v1::CheckpointReport report = files_->Do(work);
   queue_->Trace(id_, " checkpoint ", work.job, "/", work.partition, " ", report.ShortDebugString());
-  if (report.committed()) checkpoints_->OnCommitted(work.job, report.id());
+  if (report.committed()) checkpoints_->OnCommitted(work.job);
   host_->OnCheckpointDone(node_.clock(), work.job, work.partition, report);
   AfterEvent();
   if (!is_tidying_) Tidy();

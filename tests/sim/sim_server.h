@@ -36,20 +36,21 @@ namespace paceline::sim {
 class SimServer;
 using SimServers = std::map<std::string, SimServer*>;  // By address.
 
+// What a fleet's processes have in common; all outlive them.
+struct World {
+  const Scenario* scenario = nullptr;
+  EventQueue* queue = nullptr;
+  Network* network = nullptr;
+  Oracle* oracle = nullptr;
+  SimCoordinator* coordinator = nullptr;
+  SimServers servers;
+  MemoryFileSystem* folder = nullptr;  // Of all checkpoints.
+  CheckpointOracle* checkpoints = nullptr;
+};
+
 class SimServer {
  public:
-  // What a fleet's servers have in common; all outlive the object.
-  struct Shared {
-    const Scenario* scenario = nullptr;
-    EventQueue* queue = nullptr;
-    Network* network = nullptr;
-    Oracle* oracle = nullptr;
-    SimCoordinator* coordinator = nullptr;
-    const SimServers* servers = nullptr;
-    MemoryFileSystem* folder = nullptr;
-    CheckpointOracle* checkpoints = nullptr;
-  };
-  SimServer(const std::string& id, const Shared& shared);
+  SimServer(const std::string& id, const World* world);
 
   Node* node() { return &node_; }
   const Node* node() const { return &node_; }

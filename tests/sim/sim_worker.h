@@ -15,8 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proto/control.pb.h"
-#include "server/checkpoint/memory_file_system.h"
-#include "tests/sim/checkpoint_oracle.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/fake_trainer.h"
 #include "tests/sim/network.h"
@@ -27,17 +25,6 @@
 #include "worker/loop/job_loop.h"
 
 namespace paceline::sim {
-
-struct World {
-  const Scenario* scenario = nullptr;
-  EventQueue* queue = nullptr;
-  Network* network = nullptr;
-  Oracle* oracle = nullptr;
-  SimCoordinator* coordinator = nullptr;
-  std::map<std::string, SimServer*> servers;  // By address.
-  MemoryFileSystem* folder = nullptr;         // Of all checkpoints.
-  CheckpointOracle* checkpoints = nullptr;
-};
 
 class SimWorker {
  public:
