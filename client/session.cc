@@ -307,6 +307,9 @@ void Session::Impl::OnAnswer(absl::Time now, Place place, CallResult answer) {
   Part& part = operation_->parts[place.partition];
   Attempt& attempt = part.attempts[place.attempt];
   attempt.answered = true;
+  // A Push beside the operation's own call has done its part; the other call brings the answer.
+  const bool is_aside = attempt.method == Method::kPush && operation_->wants_parameters();
+  if (!is_aside) part.held += absl::Microseconds(answer.header.held_us());
   if (answer.header.awaiting_norm() && operation_->round().has_value()) {
     OnReduced(now, place.partition, answer.header);
     return;
@@ -316,8 +319,7 @@ void Session::Impl::OnAnswer(absl::Time now, Place place, CallResult answer) {
     AwaitRound(now, place.partition, false);
     return;
   }
-  // A Push beside the operation's own call has done its part; the other call brings the answer.
-  if (attempt.method == Method::kPush && operation_->wants_parameters()) return;
+  if (is_aside) return;
   const absl::Status status = CheckAnswer(place.partition, attempt.method, answer);
   if (!status.ok()) {
     Finish(status);
@@ -366,6 +368,7 @@ void Session::Impl::Accept(uint32_t partition, const CallResult& answer) {
               operation_->parameters->floats().begin() + router[partition].offset);
     bytes_pulled += from.size() * sizeof(float);
   }
+  operation_->result.held = part.held;
   operation_->result.duplicates += answer.header.duplicate() ? 1 : 0;
   operation_->result.staleness = std::max(operation_->result.staleness, answer.header.staleness());
   Close(&part);

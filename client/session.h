@@ -113,6 +113,8 @@ struct OperationResult {
   BlockRef parameters;      // The whole model; null after a Push.
   uint32_t duplicates = 0;  // Partitions that had applied the push before.
   uint64_t staleness = 0;   // The largest that a partition answered.
+  // For how long the partition that answered last had kept its calls waiting.
+  absl::Duration held;
 };
 
 class Session {

@@ -74,6 +74,7 @@ class Session::Impl {
     std::vector<double> norms;
     std::optional<uint64_t> exact_version;
     uint64_t version = 0;
+    absl::Duration held;  // Kept waiting there, one call after the other.
   };
 
   struct Operation {

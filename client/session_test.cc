@@ -158,6 +158,24 @@ TEST_CASE("a call whose answer got lost is made again") {
   CHECK(f.ResultCode() == absl::StatusCode::kOk);
 }
 
+TEST_CASE("the result says for how long the partition that answered last was waiting") {
+  Fixture f;
+  const std::vector<ParameterCall> calls = f.Exchange();
+  const auto held = [](CallResult result, int milliseconds) {
+    result.header.set_held_us(static_cast<uint64_t>(1000 * milliseconds));
+    return result;
+  };
+  CallResult settled = Ok(8, 1.0f);
+  settled.header.add_square_norms(4);
+  f.session->OnCallDone(f.now, calls[1].id, held(settled, 70));
+  f.session->OnCallDone(f.now, calls[0].id, held(AwaitingNorm(1), 30));
+  const std::vector<ParameterCall> settle = f.session->TakeCalls();
+  REQUIRE(settle.size() == 1);
+  f.session->OnCallDone(f.now, settle[0].id, held(Ok(8, 1.0f), 5));
+
+  CHECK(f.session->TakeResult()->held == absl::Milliseconds(35));
+}
+
 TEST_CASE("a consistent read takes the lowest of the newest versions") {
   Fixture f;
   PullArgs args;

@@ -196,8 +196,8 @@ class PartitionPrimary {
   // It offers help, and the round that it waits for is late and wants some.
   bool MayHelp(const Parked& parked) const;
   // For a call that need not wait, and for one that is to help.
-  Answer AnswerTo(const Parked& parked) const;
-  Answer AnswerMissing(const Parked& parked) const;
+  Answer AnswerTo(absl::Time now, const Parked& parked) const;
+  Answer AnswerMissing(absl::Time now, const Parked& parked) const;
   // The round that starts from that version is complete, and not yet in the log.
   bool IsReduced(uint64_t version) const;
   WaitReason WhyParked(absl::Time now, const Parked& parked) const;

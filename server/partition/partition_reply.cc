@@ -15,6 +15,10 @@ namespace {
 // Reports go to the coordinator every interval; a person reads no more names than this.
 constexpr size_t kWaitsReportedMax = 64;
 
+uint64_t MicrosecondsHeld(absl::Time now, absl::Time since) {
+  return static_cast<uint64_t>(std::max(int64_t{0}, absl::ToInt64Microseconds(now - since)));
+}
+
 }  // namespace
 
 void PartitionPrimary::Refuse(uint64_t call, const v1::WorkerIdentity& worker,
@@ -60,11 +64,11 @@ void PartitionPrimary::Reply(absl::Time now, Answers* answers) {
     if (MustWait(parked, slowest)) {
       if (!MayHelp(parked)) return false;
       late_.Helped();
-      answers->push_back(AnswerMissing(parked));
+      answers->push_back(AnswerMissing(now, parked));
       return true;
     }
     if (parked.read_clock > 0) state_->tally().ReadAt(ReadLead(parked.read_clock, slowest));
-    answers->push_back(AnswerTo(parked));
+    answers->push_back(AnswerTo(now, parked));
     return true;
   };
   // remove_if visits in order, so answers go out in the order of arrival.
@@ -98,9 +102,10 @@ bool PartitionPrimary::MayHelp(const Parked& parked) const {
          parked.exact_version == state_->tip_version() + 1;
 }
 
-Answer PartitionPrimary::AnswerMissing(const Parked& parked) const {
+Answer PartitionPrimary::AnswerMissing(absl::Time now, const Parked& parked) const {
   Answer answer;
   answer.call = parked.call;
+  answer.header.set_held_us(MicrosecondsHeld(now, parked.since));
   answer.header.set_version(state_->version());
   answer.header.set_dtype(v1::FLOAT32);
   const uint64_t first = rules_.RoundAt(state_->tip_version())->first_ordinal;
@@ -112,9 +117,10 @@ Answer PartitionPrimary::AnswerMissing(const Parked& parked) const {
   return answer;
 }
 
-Answer PartitionPrimary::AnswerTo(const Parked& parked) const {
+Answer PartitionPrimary::AnswerTo(absl::Time now, const Parked& parked) const {
   Answer answer;
   answer.call = parked.call;
+  answer.header.set_held_us(MicrosecondsHeld(now, parked.since));
   answer.header.set_version(ShownVersion());
   answer.header.set_duplicate(parked.is_duplicate);
   answer.header.set_staleness(parked.staleness);

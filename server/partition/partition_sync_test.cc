@@ -196,6 +196,16 @@ TEST_CASE("reads give the newest, the one before, the one to come, or say that i
   CHECK(rig.IsParked(rig.Pull(4)));
 }
 
+TEST_CASE("an answer says for how long it was kept waiting") {
+  PartitionRig rig(SyncRounds(2));
+  const uint64_t first = rig.Exchange(rig.Header("w1", 0, 0, 1), {1, 1});
+  rig.now_ += absl::Milliseconds(30);
+  const uint64_t last = rig.Exchange(rig.Header("w2", 0, 1, 1), {1, 1});
+
+  CHECK(rig.Find(first)->header.held_us() == 30000);
+  CHECK(rig.Find(last)->header.held_us() == 0);
+}
+
 TEST_CASE("a cancelled call is forgotten, what it pushed stays") {
   PartitionRig rig(SyncRounds(2));
   const uint64_t gone = rig.Exchange(rig.Header("w1", 0, 0, 1), {2, 2});

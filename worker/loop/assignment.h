@@ -33,7 +33,6 @@ class Assignment {
 
   bool is_sync() const { return directive_.segment().consistency().has_sync(); }
   bool is_ssp() const { return directive_.segment().consistency().has_ssp(); }
-  bool is_async() const { return directive_.segment().consistency().has_async(); }
 
   // sync: whether workers that wait compute what a late round lacks as well. Gradients must not
   // depend on who computes them.

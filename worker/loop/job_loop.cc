@@ -127,7 +127,7 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
     case Remedy::kNone:
       // Who was still computing has waited for nothing.
       if (job_.target() == Target::kTrain && phase_ != Phase::kComputing) {
-        times_.Transferred(times_.waited() - waited_before_, exchanged && !job_.is_async());
+        times_.Transferred(times_.waited() - waited_before_, result.held);
       }
       pauses_.Reset();
       parameters_ = std::move(result.parameters);

@@ -19,7 +19,6 @@ void JobLoop::Impl::Restart(absl::Time now) {
   ++stage_;
   push_clock_.reset();
   entered_epoch_.reset();
-  times_.ForgetQuickest();
   evaluations.ForgetFinal();
   Enter(Phase::kIdle);
   if (job_.target() == Target::kNothing) return;

@@ -13,13 +13,10 @@ void WorkTimes::Count(absl::Time now, Kind kind) {
   if (kind == Kind::kWait) wait_ += passed;
 }
 
-void WorkTimes::Transferred(absl::Duration passed, bool held_up) {
-  if (held_up) {
-    quickest_ = std::min(quickest_, passed);
-    passed = quickest_;
-  }
-  transfer_ += passed;
-  wait_ -= passed;
+void WorkTimes::Transferred(absl::Duration passed, absl::Duration held) {
+  const absl::Duration moved = std::max(absl::ZeroDuration(), passed - held);
+  transfer_ += moved;
+  wait_ -= moved;
 }
 
 void WorkTimes::FillIn(absl::Time now, Kind kind, v1::WorkerJobReport* report) const {

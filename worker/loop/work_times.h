@@ -22,12 +22,9 @@ class WorkTimes {
 
   absl::Duration waited() const { return wait_; }
 
-  // `passed` of the waiting so far was an operation on the parameters. If others could hold it up,
-  // what went beyond the quickest such operation stays waiting; else all of it was transfer.
-  void Transferred(absl::Duration passed, bool held_up);
-
-  // Operations from here on have another quickest one.
-  void ForgetQuickest() { quickest_ = absl::InfiniteDuration(); }
+  // `passed` of the waiting so far was an operation on the parameters, which partitions kept waiting
+  // for `held`: the rest of it was transfer.
+  void Transferred(absl::Duration passed, absl::Duration held);
 
   // Fills in the three times as if Count(now, kind) had been called.
   void FillIn(absl::Time now, Kind kind, v1::WorkerJobReport* report) const;
@@ -37,7 +34,6 @@ class WorkTimes {
   absl::Duration compute_ = absl::ZeroDuration();
   absl::Duration wait_ = absl::ZeroDuration();
   absl::Duration transfer_ = absl::ZeroDuration();
-  absl::Duration quickest_ = absl::InfiniteDuration();
 };
 
 }  // namespace paceline

@@ -25,22 +25,23 @@ TEST_CASE("time is counted by kind, from the first call on") {
   CHECK(times.counted() == After(104));
 }
 
-TEST_CASE("an operation that others can hold up counts as transfer as long as the quickest took") {
+TEST_CASE("what partitions kept an operation waiting for is no transfer") {
   WorkTimes times;
   times.Count(kStart, WorkTimes::Kind::kNone);
   times.Count(After(2), WorkTimes::Kind::kWait);
-  times.Transferred(absl::Seconds(2), true);
+  times.Transferred(absl::Seconds(2), absl::ZeroDuration());
   times.Count(After(9), WorkTimes::Kind::kWait);
-  times.Transferred(absl::Seconds(7), true);
+  times.Transferred(absl::Seconds(7), absl::Seconds(4));
   times.Count(After(14), WorkTimes::Kind::kWait);
-  times.Transferred(absl::Seconds(5), false);
+  // Some of that while computing.
+  times.Transferred(absl::Seconds(5), absl::Seconds(6));
 
   v1::WorkerJobReport report;
   times.FillIn(After(14), WorkTimes::Kind::kWait, &report);
 
-  // 2 + 2 of the 7 + 5.
-  CHECK(report.transfer_s() == 9);
-  CHECK(report.wait_s() == 5);
+  // 2 + 3 of the 7.
+  CHECK(report.transfer_s() == 5);
+  CHECK(report.wait_s() == 9);
 }
 
 }  // namespace
