@@ -9,7 +9,7 @@ namespace {
 
 // Trains with three fast workers and one five times slower, which is named while the job runs. A
 // fast one takes `slowdown` times as long as it would.
-Json Train(const std::string& mode, int epochs = 30, int slowdown = 2) {
+Json Train(const std::string& mode, int epochs = 12, int slowdown = 8) {
   const std::string folder = TestFolder("modes");
   const std::string spec =
       MakeSpec(folder + "/job.yaml", MakeCsv(folder + "/samples.csv", 3000),
