@@ -97,10 +97,25 @@ void CheckIdxFiles(const v1::DataFiles& files, std::vector<Finding>* findings) {
   if (!pair.ok()) findings->push_back(BadData(files.images(), pair));
 }
 
+absl::StatusOr<std::string> Describe(v1::DataSpec::Format format, const v1::DataFiles& files) {
+  switch (format) {
+    case v1::DataSpec::CSV:
+      return DescribeCsv(files);
+    case v1::DataSpec::TSV:
+      return DescribeTsv(files);
+    case v1::DataSpec::JSONL:
+      return DescribeJsonl(files);
+    case v1::DataSpec::TEXT_FOLDER:
+      return DescribeTextFolder(files);
+    default:
+      return DescribeLibsvm(files);
+  }
+}
+
 void CheckFiles(v1::DataSpec::Format format, const v1::DataFiles& files,
                 std::vector<Finding>* findings) {
   if (format == v1::DataSpec::IDX) return CheckIdxFiles(files, findings);
-  const auto seen = format == v1::DataSpec::CSV ? DescribeCsv(files) : DescribeLibsvm(files);
+  const auto seen = Describe(format, files);
   findings->push_back(
       seen.ok() ? Finding{Finding::kGood, "data", absl::StrCat(files.path(), ": ", *seen), ""}
                 : BadData(files.path(), seen.status()));

@@ -147,6 +147,29 @@ TEST_CASE("a file that is there, but not of the spec's format, is bad") {
   }
 }
 
+TEST_CASE("files and folders of texts are looked at, each as its format") {
+  const fs::path folder = Folder("texts");
+  std::ofstream(folder / "a.tsv") << "A text\tham\n";
+  std::ofstream(folder / "a.jsonl") << "{\"text\": \"A text\", \"label\": \"ham\"}\n";
+  fs::create_directories(folder / "texts" / "ham");
+  const std::string rest =
+      "}, text: 4}\n"
+      "model: {layers: [{embedding: {vocabulary: 20000, width: 2}}, global_average_pool, "
+      "{linear: 2}], loss: softmax_cross_entropy}\n";
+  const auto seen = [&](const std::string& format, const std::string& path) {
+    std::ofstream(folder / "job.yaml")
+        << "name: n\ndata: {format: " << format << ", train: {path: " << path << rest;
+    const std::vector<Finding> findings = CheckSpec((folder / "job.yaml").string());
+    REQUIRE(findings.size() == 2);
+    CHECK(findings[1].level == Finding::kGood);
+    return findings[1].seen.substr((folder / path).string().size() + 2);
+  };
+
+  CHECK(seen("tsv", "a.tsv") == "2 columns and no header");
+  CHECK(seen("jsonl", "a.jsonl") == "the first sample is of class 'ham'");
+  CHECK(seen("text_folder", "texts") == "1 class: 'ham'");
+}
+
 TEST_CASE("as many labels as images, or the pair is bad") {
   const fs::path folder = Folder("pair");
   const std::string head("\0\0\x08\x02\0\0\0\x02\0\0\0\x01", 12);

@@ -8,8 +8,11 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -152,23 +155,29 @@ absl::Status CheckNumbers(const std::string& path, const std::vector<std::string
   return absl::OkStatus();
 }
 
-absl::Status CheckLabel(const v1::DataFiles& files, const std::vector<std::string>& names,
-                        bool has_header) {
-  const std::string& label = files.label();
-  if (label == "first" || label == "last") return absl::OkStatus();
-  if (!has_header) {
-    return Invalid(files.path(), absl::StrCat("the label is column ", Shown(label),
-                                              ", but the file has no header to name it"));
-  }
-  const auto count = std::count(names.begin(), names.end(), label);
-  if (count == 1) return absl::OkStatus();
+// At most kNamesShown of them.
+std::string ShownNames(const std::vector<std::string>& names) {
   std::vector<std::string> shown;
   for (size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) shown.push_back(Shown(names[i]));
   if (names.size() > kNamesShown) shown.push_back("...");
-  return Invalid(
-      files.path(),
-      absl::StrCat(count == 0 ? "no column is" : "more than one column is", " named ", Shown(label),
-                   ", the label; the header's names are ", absl::StrJoin(shown, ", ")));
+  return absl::StrJoin(shown, ", ");
+}
+
+bool IsPlace(absl::string_view column) { return column == "first" || column == "last"; }
+
+// Whether the column that holds `what` is there.
+absl::Status CheckColumn(const std::string& path, absl::string_view what, const std::string& column,
+                         const std::vector<std::string>& names, bool has_header) {
+  if (IsPlace(column)) return absl::OkStatus();
+  if (!has_header) {
+    return Invalid(path, absl::StrCat("the ", what, " is column ", Shown(column),
+                                      ", but the file has no header to name it"));
+  }
+  const auto count = std::count(names.begin(), names.end(), column);
+  if (count == 1) return absl::OkStatus();
+  return Invalid(path, absl::StrCat(count == 0 ? "no column is" : "more than one column is",
+                                    " named ", Shown(column), ", the ", what,
+                                    "; the header's names are ", ShownNames(names)));
 }
 
 // One "index:value" of libsvm.
@@ -236,7 +245,7 @@ absl::StatusOr<std::string> DescribeCsv(const v1::DataFiles& files) {
   const bool has_header = files.header() == v1::DataFiles::AUTO
                               ? looks_like_names
                               : files.header() == v1::DataFiles::YES;
-  RETURN_IF_ERROR(CheckLabel(files, first, has_header));
+  RETURN_IF_ERROR(CheckColumn(path, "label", files.label(), first, has_header));
   const std::string seen =
       absl::StrCat(first.size(), " columns and ", has_header ? "a header" : "no header");
   if (!has_header) {
@@ -270,6 +279,76 @@ absl::StatusOr<std::string> DescribeLibsvm(const v1::DataFiles& files) {
                                               "indices from 1"));
   }
   return absl::StrCat("the first sample has ", words.size() - 1, " values");
+}
+
+absl::StatusOr<std::string> DescribeTsv(const v1::DataFiles& files) {
+  const std::string& path = files.path();
+  ASSIGN_OR_RETURN(const Lines head, ReadLines(path, '\0'));
+  if (head.is_cut && head.lines.size() == 1) return "its first line is too long to look at";
+  const std::vector<std::string> first = absl::StrSplit(head.lines[0], '\t');
+  if (first.size() < 2) {
+    return Invalid(path,
+                   "its first line has one column; wanted a text and a label with a tab between "
+                   "them");
+  }
+  const bool has_header = files.header() == v1::DataFiles::AUTO
+                              ? !IsPlace(files.text()) || !IsPlace(files.label())
+                              : files.header() == v1::DataFiles::YES;
+  RETURN_IF_ERROR(CheckColumn(path, "text", files.text(), first, has_header));
+  RETURN_IF_ERROR(CheckColumn(path, "label", files.label(), first, has_header));
+  if (has_header && head.lines.size() < 2) return Invalid(path, "has a header but no samples");
+  if (head.lines.size() == 2 && !head.is_cut) {
+    const std::vector<std::string> second = absl::StrSplit(head.lines[1], '\t');
+    if (second.size() != first.size()) {
+      return Invalid(path, absl::StrCat("its second line has ", second.size(),
+                                        " columns; the first has ", first.size()));
+    }
+  }
+  return absl::StrCat(first.size(), " columns and ", has_header ? "a header" : "no header");
+}
+
+absl::StatusOr<std::string> DescribeJsonl(const v1::DataFiles& files) {
+  const std::string& path = files.path();
+  ASSIGN_OR_RETURN(const Lines head, ReadLines(path, '\0'));
+  if (head.is_cut && head.lines.size() == 1) return "its first line is too long to look at";
+  const auto object = nlohmann::json::parse(head.lines[0], nullptr, false);
+  if (!object.is_object()) return Invalid(path, "its first line is not one JSON object");
+  const auto text = object.find(files.text());
+  const auto label = object.find(files.label());
+  for (const auto& [found, key] :
+       {std::pair(text, files.text()), std::pair(label, files.label())}) {
+    if (found == object.end()) {
+      return Invalid(path, absl::StrCat("its first sample has no key ", Shown(key)));
+    }
+  }
+  if (!text->is_string()) return Invalid(path, "the text of its first sample is no string");
+  if (!label->is_string() && !label->is_number_integer()) {
+    return Invalid(path, "the label of its first sample is neither a string nor a whole number");
+  }
+  return absl::StrCat("the first sample is of class ",
+                      Shown(label->is_string() ? label->get<std::string>() : label->dump()));
+}
+
+absl::StatusOr<std::string> DescribeTextFolder(const v1::DataFiles& files) {
+  const std::string& path = files.path();
+  std::error_code error;
+  std::vector<std::string> classes;
+  std::filesystem::directory_iterator at(path, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (name[0] == '.') continue;
+    if (std::error_code unknown; !at->is_directory(unknown)) {
+      return Invalid(path, absl::StrCat("holds ", Shown(name),
+                                        ", which is no folder; wanted a "
+                                        "folder for each class and nothing beside"));
+    }
+    classes.push_back(name);
+  }
+  if (error) return absl::ErrnoToStatus(error.value(), path);
+  if (classes.empty()) return Invalid(path, "is empty; wanted a folder for each class");
+  std::sort(classes.begin(), classes.end());
+  return absl::StrCat(classes.size(),
+                      classes.size() == 1 ? " class: " : " classes: ", ShownNames(classes));
 }
 
 }  // namespace paceline::cli

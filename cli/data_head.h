@@ -33,6 +33,15 @@ absl::StatusOr<std::string> DescribeCsv(const v1::DataFiles& files);
 // The same: "the first sample has 3 values".
 absl::StatusOr<std::string> DescribeLibsvm(const v1::DataFiles& files);
 
+// The same: "3 columns and a header".
+absl::StatusOr<std::string> DescribeTsv(const v1::DataFiles& files);
+
+// The same: "the first sample is of class 'x'".
+absl::StatusOr<std::string> DescribeJsonl(const v1::DataFiles& files);
+
+// What the folder files.path() holds: "2 classes: 'x', 'y'". Its classes' files are not looked at.
+absl::StatusOr<std::string> DescribeTextFolder(const v1::DataFiles& files);
+
 }  // namespace paceline::cli
 
 #endif  // PACELINE_CLI_DATA_HEAD_H_

@@ -145,5 +145,69 @@ TEST_CASE("libsvm is told by its first sample") {
   CHECK(error("# nothing\n") == "is empty; wanted at least one sample");
 }
 
+v1::DataFiles Columns(const std::string& bytes, const std::string& text, const std::string& label) {
+  v1::DataFiles files = Text(bytes, label);
+  files.set_text(text);
+  return files;
+}
+
+TEST_CASE("tsv is told by its columns and its header") {
+  const auto error = [](const v1::DataFiles& files) {
+    return std::string(DescribeTsv(files).status().message()).substr(files.path().size() + 2);
+  };
+
+  CHECK(*DescribeTsv(Columns("a text\t7\tham\n", "first", "last")) == "3 columns and no header");
+  CHECK(*DescribeTsv(Columns("x\ty\nHi.\tham\n", "x", "last")) == "2 columns and a header");
+  CHECK(error(Columns("a text\n", "first", "last")) ==
+        "its first line has one column; wanted a text and a label with a tab between them");
+  CHECK(error(Columns("x\ty\n", "x", "y")) == "has a header but no samples");
+  CHECK(error(Columns("x\ty\na\tb\n", "z", "y")) ==
+        "no column is named 'z', the text; the header's names are 'x', 'y'");
+  CHECK(error(Columns("a\tb\na\tb\tc\n", "first", "last")) ==
+        "its second line has 3 columns; the first has 2");
+
+  v1::DataFiles headless = Columns("x\ty\n", "x", "y");
+  headless.set_header(v1::DataFiles::NO);
+  CHECK(error(headless) == "the text is column 'x', but the file has no header to name it");
+}
+
+TEST_CASE("jsonl is told by its first sample") {
+  const auto error = [](const std::string& bytes) {
+    const v1::DataFiles files = Columns(bytes, "text", "label");
+    return std::string(DescribeJsonl(files).status().message()).substr(files.path().size() + 2);
+  };
+
+  CHECK(*DescribeJsonl(Columns("{\"text\":\"a\",\"label\":\"x\"}\n", "text", "label")) ==
+        "the first sample is of class 'x'");
+  CHECK(*DescribeJsonl(Columns("{\"t\":\"a\",\"l\":3}\n", "t", "l")) ==
+        "the first sample is of class '3'");
+  CHECK(error("a,b\n") == "its first line is not one JSON object");
+  CHECK(error("[1]\n") == "its first line is not one JSON object");
+  CHECK(error("{\"label\":1}\n") == "its first sample has no key 'text'");
+  CHECK(error("{\"text\":\"a\"}\n") == "its first sample has no key 'label'");
+  CHECK(error("{\"text\":1,\"label\":1}\n") == "the text of its first sample is no string");
+  CHECK(error("{\"text\":\"a\",\"label\":1.5}\n") ==
+        "the label of its first sample is neither a string nor a whole number");
+}
+
+TEST_CASE("a folder of texts is told by its classes") {
+  v1::DataFiles files;
+  files.set_path(Path("classes"));
+  CHECK(absl::IsNotFound(DescribeTextFolder(files).status()));
+  std::filesystem::create_directories(Path("classes/.cache"));
+  CHECK(DescribeTextFolder(files).status().message() ==
+        Path("classes") + ": is empty; wanted a folder for each class");
+
+  std::filesystem::create_directory(Path("classes/spam"));
+  std::filesystem::create_directory(Path("classes/ham"));
+  CHECK(*DescribeTextFolder(files) == "2 classes: 'ham', 'spam'");
+
+  Write("classes/README", "x");
+  CHECK(DescribeTextFolder(files).status().message() ==
+        Path("classes") +
+            ": holds 'README', which is no folder; wanted a folder for each class "
+            "and nothing beside");
+}
+
 }  // namespace
 }  // namespace paceline::cli

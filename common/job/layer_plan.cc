@@ -67,9 +67,6 @@ std::vector<std::string> KindNames() {
   return names;
 }
 
-// Whether the layer only names the numbers anew.
-bool IsView(const v1::LayerSpec& spec) { return spec.has_flatten() || spec.has_reshape(); }
-
 class Planner {
  public:
   // Layers `list`, which are `path`, on samples of `shape`; parameters are named `prefix`<index>.
@@ -349,6 +346,8 @@ uint64_t ElementsOf(const SampleShape& shape) {
   for (const uint64_t dimension : shape) elements *= dimension;
   return elements;
 }
+
+bool IsView(const v1::LayerSpec& spec) { return spec.has_flatten() || spec.has_reshape(); }
 
 uint64_t KernelOf(const v1::ConvolutionLayer& spec) {
   return spec.has_kernel() ? spec.kernel() : 3;

@@ -27,6 +27,9 @@ using SampleShape = std::vector<uint64_t>;
 // The product of the dimensions; 0 if one of them is not known.
 uint64_t ElementsOf(const SampleShape& shape);
 
+// Whether the layer only names the numbers anew.
+bool IsView(const v1::LayerSpec& spec);
+
 // A field as it is where the spec leaves it out: a spec that was not resolved has no defaults.
 uint64_t KernelOf(const v1::ConvolutionLayer& spec);
 uint64_t StrideOf(const v1::ConvolutionLayer& spec);

@@ -38,6 +38,9 @@ constexpr absl::nullopt_t kNone = absl::nullopt;
 constexpr NumberRule kRules[] = {
     {"JobSpec", "seed", kNotNegative, 1},
     {"DataSpec", "shard_samples", {1, 65536}, 32},
+    {"TextSpec", "length", {1, 65536}, kNone},
+    {"WordVocabulary", "max_words", {3, 16777216}, 20000},
+    {"BytePairVocabulary", "vocabulary", {257, 65536}, 4096},
     {"SplitSpec", "eval_fraction", kInside, kNone},
     {"SplitSpec", "seed", kNotNegative, 1},
     {"LinearLayer", "units", {1, 1048576}, kNone},

@@ -83,7 +83,7 @@ TEST_CASE("fields and values of another version and control characters are refus
   v1::JobSpec spec;
   spec.mutable_data()->set_format(static_cast<v1::DataSpec::Format>(9));
   CHECK(ApplyNumberRules("", &spec).message() ==
-        "data.format is number 9; wanted one of idx, csv, libsvm");
+        "data.format is number 9; wanted one of idx, csv, libsvm, tsv, jsonl, text_folder");
 
   v1::JobSpec control;
   control.mutable_data()->mutable_train()->set_path("/a\nb");

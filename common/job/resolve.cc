@@ -56,13 +56,25 @@ struct FormatFields {
 FormatFields FieldsOf(v1::DataSpec::Format format) {
   if (format == v1::DataSpec::IDX) return {{"images", "labels"}, 2};
   if (format == v1::DataSpec::CSV) return {{"path", "label", "header"}, 1};
+  if (format == v1::DataSpec::TSV) return {{"path", "label", "text", "header"}, 1};
+  if (format == v1::DataSpec::JSONL) return {{"path", "label", "text"}, 1};
+  if (format == v1::DataSpec::TEXT_FOLDER) return {{"path"}, 1};
   return {{"path", "features"}, 1};
+}
+
+bool IsOfTexts(v1::DataSpec::Format format) {
+  return format == v1::DataSpec::TSV || format == v1::DataSpec::JSONL ||
+         format == v1::DataSpec::TEXT_FOLDER;
+}
+
+std::string FormatWord(v1::DataSpec::Format format) {
+  return absl::AsciiStrToLower(v1::DataSpec::Format_Name(format));
 }
 
 absl::Status CheckFiles(const std::string& path, v1::DataSpec::Format format,
                         const v1::DataFiles& files) {
   const FormatFields fields = FieldsOf(format);
-  const std::string word = absl::AsciiStrToLower(v1::DataSpec::Format_Name(format));
+  const std::string word = FormatWord(format);
   std::vector<const FieldDescriptor*> given;
   files.GetReflection()->ListFields(files, &given);
   for (const FieldDescriptor* field : given) {
@@ -73,17 +85,35 @@ absl::Status CheckFiles(const std::string& path, v1::DataSpec::Format format,
   for (size_t i = 0; i < fields.required; ++i) {
     const FieldDescriptor* field = v1::DataFiles::descriptor()->FindFieldByName(fields.names[i]);
     if (files.GetReflection()->HasField(files, field)) continue;
-    return Invalid(path, ".", field->name(), " is not given; format ", word, " wants a file");
+    return Invalid(path, ".", field->name(), " is not given; format ", word, " wants a ",
+                   format == v1::DataSpec::TEXT_FOLDER ? "folder" : "file");
   }
   return absl::OkStatus();
 }
 
 void FillFiles(v1::DataSpec::Format format, v1::DataFiles* files) {
-  if (format == v1::DataSpec::CSV) {
-    if (!files->has_label()) files->set_label("last");
-    if (!files->has_header()) files->set_header(v1::DataFiles::AUTO);
+  const bool has_columns = format == v1::DataSpec::CSV || format == v1::DataSpec::TSV;
+  const bool has_keys = format == v1::DataSpec::JSONL;
+  if ((has_columns || has_keys) && !files->has_label()) {
+    files->set_label(has_keys ? "label" : "last");
   }
+  if ((format == v1::DataSpec::TSV || has_keys) && !files->has_text()) {
+    files->set_text(has_keys ? "text" : "first");
+  }
+  if (has_columns && !files->has_header()) files->set_header(v1::DataFiles::AUTO);
   if (format == v1::DataSpec::LIBSVM && !files->has_features()) files->set_features(0);
+}
+
+// Which columns or keys are read.
+absl::Status CheckColumns(const std::string& path, v1::DataSpec::Format format,
+                          const v1::DataFiles& files) {
+  const char* wanted =
+      format == v1::DataSpec::JSONL ? "; wanted a key" : "; wanted first, last or a column's name";
+  if (files.has_label() && files.label().empty()) return Invalid(path, ".label is empty", wanted);
+  if (files.has_text() && files.text().empty()) return Invalid(path, ".text is empty", wanted);
+  if (!files.has_label() || files.label() != files.text()) return absl::OkStatus();
+  return Invalid(path, ".label and ", path, ".text are both ", QuoteScalar(files.text(), false),
+                 "; wanted one for each");
 }
 
 // Train and eval are read alike: what eval does not say is as in train.
@@ -92,12 +122,34 @@ absl::Status ResolveEval(v1::DataSpec* spec) {
   v1::DataFiles* eval = spec->mutable_eval();
   RETURN_IF_ERROR(CheckFiles("data.eval", spec->format(), *eval));
   if (!eval->has_label() && train.has_label()) eval->set_label(train.label());
+  if (!eval->has_text() && train.has_text()) eval->set_text(train.text());
   if (!eval->has_features() && train.has_features()) eval->set_features(train.features());
   if (eval->features() != train.features()) {
     return Invalid("data.eval.features is ", eval->features(), " and data.train.features ",
                    train.features(), "; wanted the same, or neither");
   }
   FillFiles(spec->format(), eval);
+  return CheckColumns("data.eval", spec->format(), *eval);
+}
+
+void FillText(v1::TextSpec* text) {
+  if (text->vocabulary_case() == v1::TextSpec::VOCABULARY_NOT_SET) text->mutable_words();
+}
+
+absl::Status ResolveText(v1::DataSpec* spec) {
+  const std::string word = FormatWord(spec->format());
+  if (!IsOfTexts(spec->format())) {
+    if (!spec->has_text()) return absl::OkStatus();
+    return Invalid("data.text is given, but format ", word, " has no texts");
+  }
+  if (!spec->has_text()) {
+    return Invalid("data.text is not given; format ", word, " wants the length of a sample");
+  }
+  if (spec->standardize()) {
+    return Invalid("data.standardize is true, but format ", word,
+                   " gives tokens, which are no measures; wanted false");
+  }
+  if (!spec->text().has_lower_case()) spec->mutable_text()->set_lower_case(true);
   return absl::OkStatus();
 }
 
@@ -108,17 +160,13 @@ absl::Status ResolveData(v1::DataSpec* spec) {
   }
   if (!spec->has_train()) return Invalid("data.train is not given; wanted the training files");
   RETURN_IF_ERROR(CheckFiles("data.train", spec->format(), spec->train()));
-  if (spec->train().has_label() && spec->train().label().empty()) {
-    return Invalid("data.train.label is empty; wanted first, last or a column's name");
-  }
   FillFiles(spec->format(), spec->mutable_train());
+  RETURN_IF_ERROR(CheckColumns("data.train", spec->format(), spec->train()));
   if (spec->has_eval() && spec->has_split()) {
     return Invalid("data has both eval and split; wanted at most one of them");
   }
   if (spec->has_eval()) RETURN_IF_ERROR(ResolveEval(spec));
-  if (spec->has_eval() && spec->eval().has_label() && spec->eval().label().empty()) {
-    return Invalid("data.eval.label is empty; wanted first, last or a column's name");
-  }
+  RETURN_IF_ERROR(ResolveText(spec));
   if (!spec->has_standardize()) spec->set_standardize(false);
   return absl::OkStatus();
 }
@@ -194,6 +242,30 @@ void FillModel(v1::ModelSpec* model) {
   }
 }
 
+// Tokens and classes are numbers that only some layers and losses can take for what they are.
+absl::Status CheckModelOfTexts(const v1::JobSpec& spec) {
+  const std::string word = FormatWord(spec.data().format());
+  const auto& layers = spec.model().layers();
+  const auto first = std::find_if_not(layers.begin(), layers.end(), IsView);
+  const auto path = absl::StrCat("model.layers[", first - layers.begin(), "]");
+  if (first == layers.end() || !first->has_embedding()) {
+    return Invalid("data.format ", word, " gives tokens, but ", path,
+                   " is no embedding; wanted one as the first layer");
+  }
+  const v1::TextSpec& text = spec.data().text();
+  const uint32_t tokens =
+      text.has_byte_pairs() ? text.byte_pairs().vocabulary() : text.words().max_words();
+  if (first->embedding().vocabulary() < tokens) {
+    return Invalid(path, ".embedding.vocabulary is ", first->embedding().vocabulary(),
+                   "; wanted at least data.text.",
+                   text.has_byte_pairs() ? "byte_pairs.vocabulary" : "words.max_words", ", ",
+                   tokens);
+  }
+  if (spec.model().loss() != v1::ModelSpec::MSE) return absl::OkStatus();
+  return Invalid("model.loss is mse, but data.format ", word,
+                 " gives classes; wanted softmax_cross_entropy or sigmoid_cross_entropy");
+}
+
 absl::Status CheckModel(const v1::JobSpec& spec) {
   const v1::ModelSpec& model = spec.model();
   const bool has_layers = model.layers_size() > 0;
@@ -211,12 +283,16 @@ absl::Status CheckModel(const v1::JobSpec& spec) {
     return Invalid("model.loss is given; with model.parameters there is no layer it could follow");
   }
   RETURN_IF_ERROR(has_layers ? CheckLoss(model) : CheckParameters(model));
-  // What follows from the count of features is checked when they are counted.
+  // What follows from the count of features is checked when they are counted; of texts it is known.
+  const uint64_t features = spec.data().text().length();
   const absl::Status counted =
-      has_layers ? PlanLayers(model, 0).status() : ParametersOf(spec, {}).status();
+      has_layers ? PlanLayers(model, features).status() : ParametersOf(spec, {}).status();
   // Of a parameter it gives the name; what was written is the model.
-  if (!absl::StartsWith(counted.message(), "parameter ")) return counted;
-  return Invalid("model: ", counted.message());
+  if (absl::StartsWith(counted.message(), "parameter ")) {
+    return Invalid("model: ", counted.message());
+  }
+  RETURN_IF_ERROR(counted);
+  return has_layers && spec.data().has_text() ? CheckModelOfTexts(spec) : absl::OkStatus();
 }
 
 void FillOptimizer(v1::OptimizerSpec* optimizer) {
@@ -306,6 +382,7 @@ absl::Status Resolve(v1::JobSpec* spec) {
   spec->mutable_merge();
   RETURN_IF_ERROR(
       ResolveConsistency(spec->model().parameters_size() > 0, spec->mutable_consistency()));
+  if (spec->data().has_text()) FillText(spec->mutable_data()->mutable_text());
   RETURN_IF_ERROR(ApplyNumberRules("", spec));
   if (spec->has_data()) RETURN_IF_ERROR(ResolveData(spec->mutable_data()));
   RETURN_IF_ERROR(CheckModel(*spec));

@@ -194,7 +194,8 @@ TEST_CASE("bare parameters have names of their own and sensible shapes") {
 TEST_CASE("the files are those that the format reads") {
   v1::JobSpec spec = Minimal();
   spec.mutable_data()->clear_format();
-  CHECK(ErrorOf(spec) == "data.format is not given; wanted one of idx, csv, libsvm");
+  CHECK(ErrorOf(spec) ==
+        "data.format is not given; wanted one of idx, csv, libsvm, tsv, jsonl, text_folder");
 
   spec = Minimal();
   spec.mutable_data()->clear_train();
@@ -244,6 +245,126 @@ TEST_CASE("evaluation files are read as the training files are") {
   libsvm.mutable_data()->mutable_eval()->set_features(13);
   CHECK(ErrorOf(libsvm) ==
         "data.eval.features is 13 and data.train.features 12; wanted the same, or neither");
+}
+
+// Texts of 8 tokens, an embedding and a class.
+v1::JobSpec OfTexts(v1::DataSpec::Format format) {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_data()->set_format(format);
+  spec.mutable_data()->mutable_text()->set_length(8);
+  spec.mutable_model()->clear_layers();
+  v1::EmbeddingLayer* embedding = spec.mutable_model()->add_layers()->mutable_embedding();
+  embedding->set_vocabulary(20000);
+  embedding->set_width(4);
+  spec.mutable_model()->add_layers()->mutable_global_average_pool();
+  spec.mutable_model()->add_layers()->mutable_linear()->set_units(3);
+  spec.mutable_model()->set_loss(v1::ModelSpec::SOFTMAX_CROSS_ENTROPY);
+  return spec;
+}
+
+TEST_CASE("specs of texts get every default, and evaluation files are read as the training files") {
+  v1::JobSpec tsv = OfTexts(v1::DataSpec::TSV);
+  tsv.mutable_data()->mutable_train()->set_text("body");
+  tsv.mutable_data()->mutable_eval()->set_path("/e");
+  v1::JobSpec jsonl = OfTexts(v1::DataSpec::JSONL);
+  jsonl.mutable_data()->mutable_text()->mutable_byte_pairs();
+  const v1::DataSpec of_tsv = Resolved(tsv).data();
+  const v1::DataSpec of_jsonl = Resolved(jsonl).data();
+
+  CHECK(of_tsv.text().words().max_words() == 20000);
+  CHECK(of_tsv.text().lower_case());
+  CHECK(of_tsv.train().label() == "last");
+  CHECK(of_tsv.train().has_header());
+  CHECK(of_tsv.eval().text() == "body");
+  CHECK(of_tsv.eval().label() == "last");
+  CHECK(of_jsonl.text().byte_pairs().vocabulary() == 4096);
+  CHECK(of_jsonl.train().text() == "text");
+  CHECK(of_jsonl.train().label() == "label");
+  CHECK(Resolved(OfTexts(v1::DataSpec::TEXT_FOLDER)).data().text().words().max_words() == 20000);
+  for (const v1::JobSpec& spec : {tsv, jsonl}) {
+    CHECK(MessageDifferencer::Equals(Resolved(spec), Resolved(Resolved(spec))));
+  }
+}
+
+TEST_CASE("text belongs to formats of texts, which want its length") {
+  v1::JobSpec csv = Minimal();
+  csv.mutable_data()->mutable_text()->set_length(8);
+  v1::JobSpec without = OfTexts(v1::DataSpec::TSV);
+  without.mutable_data()->clear_text();
+  v1::JobSpec endless = OfTexts(v1::DataSpec::TSV);
+  endless.mutable_data()->mutable_text()->clear_length();
+  v1::JobSpec words = OfTexts(v1::DataSpec::TSV);
+  words.mutable_data()->mutable_text()->mutable_words()->set_max_words(2);
+  v1::JobSpec pairs = OfTexts(v1::DataSpec::TSV);
+  pairs.mutable_data()->mutable_text()->mutable_byte_pairs()->set_vocabulary(256);
+  v1::JobSpec scaled = OfTexts(v1::DataSpec::JSONL);
+  scaled.mutable_data()->set_standardize(true);
+
+  CHECK(ErrorOf(csv) == "data.text is given, but format csv has no texts");
+  CHECK(ErrorOf(without) == "data.text is not given; format tsv wants the length of a sample");
+  CHECK(ErrorOf(endless) == "data.text.length is 0; wanted a whole number in [1, 65536]");
+  CHECK(ErrorOf(words) == "data.text.words.max_words is 2; wanted a whole number in [3, 16777216]");
+  CHECK(ErrorOf(pairs) ==
+        "data.text.byte_pairs.vocabulary is 256; wanted a whole number in [257, 65536]");
+  CHECK(ErrorOf(scaled) ==
+        "data.standardize is true, but format jsonl gives tokens, which are no measures; wanted "
+        "false");
+}
+
+TEST_CASE("the files of texts are those that the format reads") {
+  v1::JobSpec folder = OfTexts(v1::DataSpec::TEXT_FOLDER);
+  folder.mutable_data()->mutable_train()->set_label("first");
+  v1::JobSpec nowhere = OfTexts(v1::DataSpec::TEXT_FOLDER);
+  nowhere.mutable_data()->mutable_train()->clear_path();
+  v1::JobSpec header = OfTexts(v1::DataSpec::JSONL);
+  header.mutable_data()->mutable_train()->set_header(v1::DataFiles::YES);
+  v1::JobSpec same = OfTexts(v1::DataSpec::TSV);
+  same.mutable_data()->mutable_train()->set_label("first");
+  v1::JobSpec same_in_eval = OfTexts(v1::DataSpec::TSV);
+  same_in_eval.mutable_data()->mutable_eval()->set_path("/e");
+  same_in_eval.mutable_data()->mutable_eval()->set_text("last");
+  v1::JobSpec nameless = OfTexts(v1::DataSpec::JSONL);
+  nameless.mutable_data()->mutable_train()->set_text("");
+
+  CHECK(ErrorOf(folder) == "data.train.label is given, but format text_folder reads path");
+  CHECK(ErrorOf(nowhere) == "data.train.path is not given; format text_folder wants a folder");
+  CHECK(ErrorOf(header) == "data.train.header is given, but format jsonl reads path, label, text");
+  CHECK(ErrorOf(same) ==
+        "data.train.label and data.train.text are both 'first'; wanted one for each");
+  CHECK(ErrorOf(same_in_eval) ==
+        "data.eval.label and data.eval.text are both 'last'; wanted one for each");
+  CHECK(ErrorOf(nameless) == "data.train.text is empty; wanted a key");
+}
+
+TEST_CASE("a model of texts begins with an embedding that knows every token, and ends in classes") {
+  v1::JobSpec linear = OfTexts(v1::DataSpec::TSV);
+  linear.mutable_model()->clear_layers();
+  linear.mutable_model()->add_layers()->mutable_linear()->set_units(3);
+  v1::JobSpec small = OfTexts(v1::DataSpec::TSV);
+  small.mutable_data()->mutable_text()->mutable_words()->set_max_words(20001);
+  v1::JobSpec pairs = OfTexts(v1::DataSpec::TSV);
+  pairs.mutable_data()->mutable_text()->mutable_byte_pairs();
+  pairs.mutable_model()->mutable_layers(0)->mutable_embedding()->set_vocabulary(4095);
+  v1::JobSpec reshaped = OfTexts(v1::DataSpec::TSV);
+  reshaped.mutable_model()->mutable_layers(0)->mutable_reshape()->add_shape(9);
+  v1::JobSpec mse = OfTexts(v1::DataSpec::TSV);
+  mse.mutable_model()->mutable_layers(2)->mutable_linear()->set_units(1);
+  mse.mutable_model()->set_loss(v1::ModelSpec::MSE);
+
+  CHECK(ErrorOf(linear) ==
+        "data.format tsv gives tokens, but model.layers[0] is no embedding; wanted one as the "
+        "first layer");
+  CHECK(ErrorOf(small) ==
+        "model.layers[0].embedding.vocabulary is 20000; wanted at least data.text.words.max_words, "
+        "20001");
+  CHECK(ErrorOf(pairs) ==
+        "model.layers[0].embedding.vocabulary is 4095; wanted at least "
+        "data.text.byte_pairs.vocabulary, 4096");
+  CHECK(ErrorOf(reshaped).find("model.layers[0].reshape.shape [9] has 9 numbers, but what comes "
+                               "before it gives [8]") == 0);
+  CHECK(ErrorOf(mse) ==
+        "model.loss is mse, but data.format tsv gives classes; wanted softmax_cross_entropy or "
+        "sigmoid_cross_entropy");
 }
 
 TEST_CASE("clipping, decay and schedule stay in range") {

@@ -22,6 +22,10 @@ void AddRow(const Rows& rows, uint64_t features, uint64_t row, Sha256* hash) {
     AddNumbers(bytes->values.data() + row * features, features, hash);
   } else if (const auto* floats = std::get_if<FloatRows>(&rows)) {
     AddNumbers(floats->values.data() + row * features, features, hash);
+  } else if (const auto* texts = std::get_if<TokenRows>(&rows)) {
+    const uint64_t count = texts->begin[row + 1] - texts->begin[row];
+    AddNumber(count, hash);
+    AddNumbers(texts->tokens.data() + texts->begin[row], count, hash);
   } else {
     const auto& sparse = std::get<SparseRows>(rows);
     const uint64_t begin = sparse.begin[row];
@@ -47,6 +51,11 @@ void DenseRow(const Rows& rows, uint64_t row, absl::Span<float> out) {
     for (size_t i = 0; i < features; ++i) out[i] = static_cast<float>(from[i]) / 255.0f;
   } else if (const auto* floats = std::get_if<FloatRows>(&rows)) {
     std::copy_n(floats->values.data() + row * features, features, out.data());
+  } else if (const auto* texts = std::get_if<TokenRows>(&rows)) {
+    const uint64_t begin = texts->begin[row];
+    const uint64_t count = texts->begin[row + 1] - begin;
+    for (uint64_t i = 0; i < count; ++i) out[i] = static_cast<float>(texts->tokens[begin + i]);
+    std::fill(out.begin() + count, out.end(), 0.0f);
   } else {
     const auto& sparse = std::get<SparseRows>(rows);
     std::fill(out.begin(), out.end(), 0.0f);

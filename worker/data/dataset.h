@@ -33,7 +33,11 @@ struct SparseRows {
   std::vector<uint32_t> columns;  // ascending within a row, below features;
   std::vector<float> values;      // finite. All other columns are 0.
 };
-using Rows = std::variant<ByteRows, FloatRows, SparseRows>;
+struct TokenRows {
+  std::vector<uint64_t> begin;   // [rows + 1]; row r is tokens begin[r]..begin[r + 1],
+  std::vector<uint32_t> tokens;  // at most features of them; behind them all columns are 0.
+};
+using Rows = std::variant<ByteRows, FloatRows, SparseRows, TokenRows>;
 
 // x becomes (x - mean) * inverse_deviation, per feature.
 struct Scaling {

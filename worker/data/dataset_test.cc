@@ -57,6 +57,14 @@ TEST_CASE("floats and sparse rows that mean the same gather the same") {
   CHECK(GatherSome(sparse, {0, 1, 2}).features == std::vector<float>{0, 1.5f, 0, 0, -2, 3});
 }
 
+TEST_CASE("tokens are gathered as numbers, with zeros behind a short text") {
+  const Dataset dataset = Make(TokenRows{{0, 2, 2, 3}, {4, 16777215, 9}});
+  const Dataset other = Make(TokenRows{{0, 1, 2, 3}, {4, 16777215, 9}});
+
+  CHECK(GatherSome(dataset, {2, 1, 0}).features == std::vector<float>{9, 0, 0, 0, 4, 16777215});
+  CHECK(HashOf(dataset) != HashOf(other));
+}
+
 TEST_CASE("a dataset of chosen rows with scaling gathers those, scaled") {
   Dataset dataset = Make(FloatRows{{0, 10, 1, 11, 2, 12}});
   dataset.samples = 2;

@@ -14,6 +14,7 @@
 #include "worker/data/csv.h"
 #include "worker/data/idx.h"
 #include "worker/data/libsvm.h"
+#include "worker/data/load_texts.h"
 #include "worker/data/scaling.h"
 #include "worker/data/split.h"
 
@@ -82,13 +83,31 @@ absl::Status SplitTrain(const v1::SplitSpec& spec, LoadedData* loaded) {
   return absl::OkStatus();
 }
 
-std::string Fingerprint(v1::DataSpec::Format format, const LoadedData& loaded) {
+absl::Status LoadNumbers(const v1::DataSpec& spec, LoadedData* loaded) {
+  ASSIGN_OR_RETURN(loaded->train,
+                   LoadFiles("train", spec.format(), spec.train(), spec.train().features()));
+  if (spec.has_eval()) RETURN_IF_ERROR(LoadEval(spec, loaded));
+  if (spec.has_split()) RETURN_IF_ERROR(SplitTrain(spec.split(), loaded));
+  return spec.standardize() ? Standardize(&loaded->train, &loaded->eval) : absl::OkStatus();
+}
+
+// `texts` is null where the samples are numbers.
+std::string Fingerprint(v1::DataSpec::Format format, const LoadedData& loaded,
+                        const LoadedTexts* texts) {
   Sha256 hash;
   const std::string head = absl::StrCat("paceline dataset 1 ", v1::DataSpec::Format_Name(format));
   hash.Update(head.data(), head.size());
   loaded.train.AddTo(&hash);
   loaded.eval.AddTo(&hash);
+  if (texts != nullptr) texts->AddTo(&hash);
   return hash.Hex();
+}
+
+void SetFacts(v1::DataSpec::Format format, const LoadedTexts* texts, LoadedData* loaded) {
+  loaded->facts.set_features(loaded->train.features);
+  loaded->facts.set_train_samples(loaded->train.samples);
+  loaded->facts.set_eval_samples(loaded->eval.samples);
+  loaded->facts.set_fingerprint(Fingerprint(format, *loaded, texts));
 }
 
 absl::Status BadLabel(const Dataset& dataset, uint64_t index, absl::string_view wanted) {
@@ -101,23 +120,25 @@ absl::Status BadLabel(const Dataset& dataset, uint64_t index, absl::string_view 
 
 absl::StatusOr<LoadedData> LoadData(const v1::DataSpec& spec) {
   const v1::DataSpec::Format format = spec.format();
-  if (format != v1::DataSpec::IDX && format != v1::DataSpec::CSV &&
-      format != v1::DataSpec::LIBSVM) {
-    return absl::InvalidArgumentError(absl::StrCat("data: format is ", static_cast<int>(format),
-                                                   "; wanted idx (1), csv (2) or libsvm (3)"));
+  if (!v1::DataSpec::Format_IsValid(format) || format == v1::DataSpec::FORMAT_UNSPECIFIED) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data: format is ", static_cast<int>(format),
+                     "; wanted idx (1), csv (2), libsvm (3), tsv (4), jsonl (5) or text_folder "
+                     "(6)"));
   }
   if (spec.has_eval() && spec.has_split()) {
     return absl::InvalidArgumentError("data: eval and split are both set; wanted at most one");
   }
   LoadedData loaded;
-  ASSIGN_OR_RETURN(loaded.train, LoadFiles("train", format, spec.train(), spec.train().features()));
-  if (spec.has_eval()) RETURN_IF_ERROR(LoadEval(spec, &loaded));
-  if (spec.has_split()) RETURN_IF_ERROR(SplitTrain(spec.split(), &loaded));
-  if (spec.standardize()) RETURN_IF_ERROR(Standardize(&loaded.train, &loaded.eval));
-  loaded.facts.set_features(loaded.train.features);
-  loaded.facts.set_train_samples(loaded.train.samples);
-  loaded.facts.set_eval_samples(loaded.eval.samples);
-  loaded.facts.set_fingerprint(Fingerprint(format, loaded));
+  if (!spec.has_text()) {
+    RETURN_IF_ERROR(LoadNumbers(spec, &loaded));
+    SetFacts(format, nullptr, &loaded);
+    return loaded;
+  }
+  ASSIGN_OR_RETURN(LoadedTexts texts, LoadTexts(spec));
+  loaded.train = std::move(texts.train);
+  loaded.eval = std::move(texts.eval);
+  SetFacts(format, &texts, &loaded);
   return loaded;
 }
 

@@ -1,4 +1,5 @@
-// A job's samples, from its DataSpec: files read, split, standardized and fingerprinted.
+// A job's samples, from its DataSpec: files read, split, standardized or written in tokens, and
+// fingerprinted.
 //
 // Errors   NotFound, PermissionDenied and the like: what OpenFile says of a path. InvalidArgument:
 //          what the readers say of a file; evaluation samples that do not look like the training

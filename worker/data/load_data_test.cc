@@ -163,6 +163,27 @@ TEST_CASE("another seed of the split is another fingerprint") {
   CHECK(Fingerprint(spec) != first);
 }
 
+TEST_CASE("texts load, and the words behind their tokens are part of the fingerprint") {
+  const auto spec_of = [](const std::string& text) {
+    v1::DataSpec spec = Spec(v1::DataSpec::TSV);
+    spec.mutable_train()->set_path(WriteTestFile("texts.tsv", text));
+    spec.mutable_train()->set_text("first");
+    spec.mutable_train()->set_label("last");
+    spec.mutable_text()->set_length(5);
+    spec.mutable_text()->mutable_words()->set_max_words(10);
+    return spec;
+  };
+
+  const absl::StatusOr<LoadedData> loaded = LoadData(spec_of("some words\tx\nmore\ty\n"));
+
+  REQUIRE(loaded.ok());
+  CHECK(loaded->facts.features() == 5);
+  CHECK(loaded->facts.train_samples() == 2);
+  CHECK(loaded->train.LabelOf(1) == 1);
+  CHECK(Fingerprint(spec_of("some words\tx\nmore\ty\n")) == loaded->facts.fingerprint());
+  CHECK(Fingerprint(spec_of("some words\tx\nmost\ty\n")) != loaded->facts.fingerprint());
+}
+
 TEST_CASE("specs that are incomplete or contradict themselves are refused") {
   v1::DataSpec no_path = Spec(v1::DataSpec::CSV);
   v1::DataSpec no_images = IdxSpec(IdxBytes({1, 1}, "a"), IdxBytes({1}, "a"));
