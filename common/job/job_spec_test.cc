@@ -6,6 +6,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "absl/strings/str_cat.h"
+
 namespace paceline {
 namespace {
 
@@ -192,10 +194,12 @@ TEST_CASE("the examples people are given are read, in every mode their comments 
     INFO(spec.status().ToString());
     CHECK(spec.ok());
   }
-  const auto checkpointed =
-      ParseJobSpec(ReadFile("examples/fashion-mnist/checkpointed.yaml"), "checkpointed.yaml", {});
-  INFO(checkpointed.status().ToString());
-  CHECK(checkpointed.ok());
+  for (const char* name :
+       {"fashion-mnist/checkpointed.yaml", "vision-cnn/job.yaml", "text-classification/job.yaml"}) {
+    const auto spec = ParseJobSpec(ReadFile(absl::StrCat("examples/", name)), name, {});
+    INFO(spec.status().ToString());
+    CHECK(spec.ok());
+  }
 }
 
 }  // namespace
