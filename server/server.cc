@@ -224,7 +224,7 @@ absl::Status Server::Impl::Elected(uint64_t fence) {
   options.release = kRelease;
   options.lease = options_.lease;
   options.sync_interval = options_.sync_interval;
-  options.own_server = options_.id;
+  options.own_server = id_;
   // Under the coordinator's lock, so that the log has them in order; events are few.
   options.on_event = [logger = options_.logger](const v1::Event& event) {
     logger->Log(LevelOf(event), event.message(),

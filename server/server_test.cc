@@ -463,6 +463,40 @@ TEST_CASE("a server that has not been elected refuses calls and says whom to ask
   }
 }
 
+// The fleet's next event after `after`; none within `patience`: sequence 0.
+v1::Event NextEvent(const std::shared_ptr<grpc::Channel>& channel, uint64_t after,
+                    absl::Duration patience) {
+  v1::ListEventsRequest request;
+  request.set_after(after);
+  request.set_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(patience)));
+  v1::ListEventsReply reply;
+  grpc::ClientContext context;
+  SetDeadline(&context, patience + absl::Seconds(10));
+  REQUIRE(v1::ControlService::NewStub(channel)->ListEvents(&context, request, &reply).ok());
+  return reply.events_size() == 0 ? v1::Event() : reply.events(0);
+}
+
+TEST_CASE("a coordinator that hears only its own server, whatever its name, gives nobody up") {
+  const auto logger = Quiet();
+  ServerOptions options = Options(logger.get());
+  options.lease = absl::Milliseconds(500);
+  for (const std::string id : {"", "s1"}) {
+    options.id = id;
+    const auto server = MustStart(options);
+    TestClient one(server->address(), "c1");
+    TestClient two(server->address(), "c2");
+    one.Run(BareJob("bare", 2));
+    two.Join(one.job());
+    one.Sync();
+    two.Sync();
+    uint64_t newest = 0;
+    while (const uint64_t next = NextEvent(one.channel(), newest, {}).sequence()) newest = next;
+
+    // Both are silent now, and their connections stand.
+    CHECK(NextEvent(one.channel(), newest, 3 * options.lease).message() == "");
+  }
+}
+
 TEST_CASE("a coordinator names itself") {
   const auto logger = Quiet();
   const auto server = MustStart(Options(logger.get()));
