@@ -30,6 +30,7 @@
 #include "cli/spec_file.h"
 #include "client/control_client.h"
 #include "common/base/version.h"
+#include "common/job/job_spec.h"
 
 namespace paceline::cli {
 namespace {
@@ -246,9 +247,10 @@ Finding CheckDefaultPort(int port) {
 }
 
 std::vector<Finding> CheckSpec(const std::string& path) {
-  const auto spec = LoadSpec(path, {});
-  if (!spec.ok()) {
-    return {{Finding::kBad, "spec", std::string(spec.status().message()), "see docs/spec.md"}};
+  auto spec = LoadSpec(path, {});
+  const absl::Status status = spec.ok() ? ResolveJobSpec(&*spec) : spec.status();
+  if (!status.ok()) {
+    return {{Finding::kBad, "spec", std::string(status.message()), "see docs/spec.md"}};
   }
   std::vector<Finding> findings = {{Finding::kGood, "spec", path, ""}};
   const v1::DataSpec& source = spec->data();

@@ -9,7 +9,6 @@
 #include "cli/command.h"
 #include "cli/fleet_call.h"
 #include "cli/render.h"
-#include "cli/spec_file.h"
 #include "cli/submission.h"
 #include "client/control_client.h"
 #include "common/job/job_spec.h"
@@ -34,16 +33,10 @@ struct JobFlags {
 };
 
 int Submit(const JobFlags& flags) {
-  const auto spec = LoadSpec(flags.spec, flags.overrides);
-  if (!spec.ok()) return Fail(spec.status());
-  v1::SubmitJobRequest request;
-  *request.mutable_spec() = *spec;
-  if (!flags.restore.empty()) {
-    const absl::Status restored = RestoreInto(flags.restore, &request);
-    if (!restored.ok()) return Fail(restored);
-  }
+  auto request = ReadSubmission(flags.spec, flags.overrides, flags.restore);
+  if (!request.ok()) return Fail(request.status());
   ControlClient control(flags.fleet.fleet);
-  return SubmitAndPrint(&control, std::move(request),
+  return SubmitAndPrint(&control, *std::move(request),
                         {flags.fleet, flags.submission_id, flags.wait});
 }
 

@@ -17,7 +17,6 @@
 #include "cli/render.h"
 #include "cli/result.h"
 #include "cli/run_directory.h"
-#include "cli/spec_file.h"
 #include "cli/submission.h"
 #include "client/control_client.h"
 #include "client/parameter_client.h"
@@ -163,15 +162,10 @@ absl::Status Keep(const std::string& coordinator, const v1::JobStatus& job,
 }
 
 int Run(const RunFlags& flags) {
-  const auto loaded = LoadSpec(flags.spec, flags.overrides);
-  if (!loaded.ok()) return Fail(loaded.status());
-  v1::SubmitJobRequest request;
-  *request.mutable_spec() = *loaded;
+  auto submission = ReadSubmission(flags.spec, flags.overrides, flags.restore);
+  if (!submission.ok()) return Fail(submission.status());
+  v1::SubmitJobRequest& request = *submission;
   request.set_submission_id(NewSubmissionId());
-  if (!flags.restore.empty()) {
-    const absl::Status restored = RestoreInto(flags.restore, &request);
-    if (!restored.ok()) return Fail(restored);
-  }
   for (const char* program : {"paceline-server", "paceline-worker"}) {
     const auto found = FindProgram(program, flags.programs);
     if (found.ok()) continue;

@@ -22,7 +22,7 @@ absl::StatusOr<v1::JobSpec> LoadSpec(const std::string& path,
         absl::StrCat(path, " is no spec: it has more than ", kSpecBytesMax, " bytes"));
   }
   if (!yaml.ok()) return yaml.status();
-  ASSIGN_OR_RETURN(v1::JobSpec spec, ParseJobSpec(*yaml, path, overrides));
+  ASSIGN_OR_RETURN(v1::JobSpec spec, ReadJobSpec(*yaml, path, overrides));
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) {

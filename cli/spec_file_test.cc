@@ -45,13 +45,13 @@ TEST_CASE("a relative path of the spec itself makes its paths absolute, too") {
         (std::filesystem::current_path() / "numbers/train.csv").string());
 }
 
-TEST_CASE("an override replaces the file's value, and defaults fill the rest") {
+TEST_CASE("an override replaces the file's value, and what nobody wrote is not there") {
   const auto spec = LoadSpec(Write("job.yaml", kSpec), {"train.epochs=7", "consistency={ssp: 3}"});
 
   REQUIRE(spec.ok());
   CHECK(spec->train().epochs() == 7);
   CHECK(spec->consistency().ssp().staleness() == 3);
-  CHECK(spec->fleet().workers() == 1);
+  CHECK_FALSE(spec->fleet().has_workers());
 }
 
 TEST_CASE("no file, no spec, and a file far too large are told apart, each with its path") {

@@ -101,13 +101,10 @@ absl::Status TakeLayout(const Manifest& manifest, const std::vector<ParameterInf
       manifest.release(), ", are not as this release cuts them"));
 }
 
-// A default that follows from the count of workers, which is free.
+// Its default follows from the count of workers, which is free.
 void TakeShardsPerPush(const v1::JobSpec& before, v1::JobSpec* spec) {
-  v1::TrainSpec* const train = spec->mutable_train();
-  const uint32_t fallback =
-      std::max<uint32_t>(1, train->shards_per_round() / std::max(1u, spec->fleet().workers()));
-  if (train->shards_per_push() != fallback) return;
-  train->set_shards_per_push(before.train().shards_per_push());
+  if (spec->train().has_shards_per_push()) return;
+  spec->mutable_train()->set_shards_per_push(before.train().shards_per_push());
 }
 
 }  // namespace
@@ -122,7 +119,7 @@ absl::StatusOr<v1::JobSpec> SpecInCheckpoint(const Manifest& manifest,
     return absl::DataLossError(
         absl::StrCat("the checkpoint's spec is none: ", std::string(own.message())));
   }
-  ASSIGN_OR_RETURN(spec, ParseJobSpec(SpecToYaml(spec), "the checkpoint's spec", overrides));
+  ASSIGN_OR_RETURN(spec, ReadJobSpec(SpecToYaml(spec), "the checkpoint's spec", overrides));
   MakePathsAbsolute(&spec, base_dir);
   return spec;
 }
@@ -131,6 +128,8 @@ absl::Status StartFrom(const Manifest& manifest, const v1::RestoreOrigin& origin
                        v1::SubmitJobRequest* request) {
   v1::JobSpec spec = request->spec();
   const v1::JobSpec& before = manifest.spec();
+  TakeShardsPerPush(before, &spec);
+  RETURN_IF_ERROR(ResolveJobSpec(&spec));
   ASSIGN_OR_RETURN(const std::vector<ParameterInfo> parameters,
                    ParametersOf(spec, manifest.facts()));
   RETURN_IF_ERROR(CheckParameters(parameters, ParametersOf(manifest)));
@@ -138,7 +137,6 @@ absl::Status StartFrom(const Manifest& manifest, const v1::RestoreOrigin& origin
     return DoesNotFit("optimizer", RuleOf(spec.optimizer()),
                       absl::StrCat(RuleOf(before.optimizer()), ", whose state the checkpoint has"));
   }
-  TakeShardsPerPush(before, &spec);
   RETURN_IF_ERROR(CheckWork(spec, before));
   RETURN_IF_ERROR(CheckMode(spec, manifest));
   RETURN_IF_ERROR(TakeLayout(manifest, parameters, &spec));

@@ -17,16 +17,17 @@
 
 namespace paceline::cli {
 
-// The checkpoint's own spec, in the mode that was under way, with `overrides` over it. Relative
-// paths among these start at `base_dir`, which is absolute.
+// The checkpoint's own spec, in the mode that was under way, with `overrides` over it, without
+// further defaults. Relative paths among these start at `base_dir`, which is absolute.
 absl::StatusOr<v1::JobSpec> SpecInCheckpoint(const v1::CheckpointManifest& manifest,
                                              const std::vector<std::string>& overrides,
                                              const std::string& base_dir);
 
-// Makes `request`, whose spec is resolved, a job that goes on from `manifest`. The spec must train
-// the same parameters by the same rule, take the samples in the same order and portions, and begin
-// in the checkpoint's mode; for the rest it is free. Partitions stay cut as they are: its
-// fleet.layout_servers is filled, and so is train.shards_per_push where it was the default.
+// Makes `request`, whose spec is as it was written, a job that goes on from `manifest`, and
+// resolves it. The spec must train the same parameters by the same rule, take the samples in the
+// same order and portions, and begin in the checkpoint's mode; for the rest it is free. Partitions
+// stay cut as they are: fleet.layout_servers and train.shards_per_push are the checkpoint's where
+// the spec does not say them.
 absl::Status StartFrom(const v1::CheckpointManifest& manifest, const v1::RestoreOrigin& origin,
                        v1::SubmitJobRequest* request);
 

@@ -22,10 +22,15 @@ checkpoint: {path: /c}
 )";
 
 v1::JobSpec Spec(const std::vector<std::string>& set = {}) {
-  const auto spec = ParseJobSpec(kSpec, "spec", set);
+  const auto spec = ReadJobSpec(kSpec, "spec", set);
   INFO(spec.status().ToString());
   REQUIRE(spec.ok());
   return *spec;
+}
+
+v1::JobSpec Resolved(v1::JobSpec spec) {
+  REQUIRE(ResolveJobSpec(&spec).ok());
+  return spec;
 }
 
 // A checkpoint of kSpec's job on three servers, in its second segment, which is ssp.
@@ -34,7 +39,7 @@ v1::CheckpointManifest Manifest() {
   manifest.set_checkpoint(12);
   manifest.set_job("digits-1");
   manifest.set_created("2026-01-02T03:04:05.000Z");
-  *manifest.mutable_spec() = Spec();
+  *manifest.mutable_spec() = Resolved(Spec());
   manifest.mutable_facts()->set_features(200);
   manifest.mutable_facts()->set_train_samples(1000);
   manifest.mutable_segment()->set_index(1);
@@ -95,9 +100,7 @@ TEST_CASE("a job goes on from a checkpoint in its segment, with its partitions, 
   // 8 / 4 workers in the checkpoint; 8 / 2 would have been this fleet's default.
   CHECK(request.spec().train().shards_per_push() == 2);
   CHECK(request.spec().train().epochs() == 7);
-  v1::JobSpec again = request.spec();
-  REQUIRE(ResolveJobSpec(&again).ok());
-  CHECK(SpecSha256(again) == SpecSha256(request.spec()));
+  CHECK(SpecSha256(Resolved(request.spec())) == SpecSha256(request.spec()));
 }
 
 // What is said of kSpec in mode ssp(3) with `set` over it, having checked that nothing is changed.
@@ -129,6 +132,9 @@ TEST_CASE("what does not go on from a checkpoint is told: what was seen, what wa
         begin + "train.shards_per_round is 4; wanted 8, as the checkpoint has");
   CHECK(Refusal({"train.shards_per_push=5"}) ==
         begin + "train.shards_per_push is 5; wanted 2, as the checkpoint has");
+  // What is written counts, though it is what this fleet would have had anyway: 8 / 2 workers.
+  CHECK(Refusal({"fleet.workers=2", "train.shards_per_push=4"}) ==
+        begin + "train.shards_per_push is 4; wanted 2, as the checkpoint has");
   CHECK(Refusal({"train.epochs=4"}) ==
         begin + "train.epochs is 4; wanted 5, as the checkpoint has, or more");
   CHECK(absl::StartsWith(Refusal({"consistency=async"}),
@@ -160,6 +166,13 @@ TEST_CASE("the checkpoint's own spec is in the mode that was under way, with ove
   CHECK(spec->data().train().path() == "/d.csv");
   v1::SubmitJobRequest request = RequestOf(*spec);
   CHECK(StartFrom(Manifest(), Origin(), &request).ok());
+  // It says what a push is, whatever the count of workers.
+  CHECK(request.spec().train().shards_per_push() == 2);
+  const auto other =
+      SpecInCheckpoint(Manifest(), {"train.shards_per_push=4", "fleet.workers=2"}, "/home");
+  REQUIRE(other.ok());
+  request = RequestOf(*other);
+  CHECK(absl::IsInvalidArgument(StartFrom(Manifest(), Origin(), &request)));
 
   CHECK(
       absl::IsInvalidArgument(SpecInCheckpoint(Manifest(), {"fleet.workers=0"}, "/home").status()));

@@ -13,9 +13,11 @@
 #include "cli/follow.h"
 #include "cli/progress.h"
 #include "cli/result.h"
+#include "cli/spec_file.h"
 #include "cli/starting_point.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/job/job_spec.h"
 #include "server/checkpoint/posix_file_system.h"
 
 namespace paceline::cli {
@@ -37,12 +39,7 @@ absl::Status CheckCheckpointPath(const v1::JobSpec& spec) {
       "that name (only run has one of its own: checkpoints/ in its run directory)");
 }
 
-}  // namespace
-
-std::string NewSubmissionId() {
-  return absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now()));
-}
-
+// Makes `request`, whose spec is as it was written, begin from the checkpoint.
 absl::Status RestoreInto(const std::string& checkpoint, v1::SubmitJobRequest* request) {
   ASSIGN_OR_RETURN(CheckpointName name, ParseCheckpointName(checkpoint));
   name.folder = std::filesystem::absolute(name.folder).lexically_normal().string();
@@ -51,6 +48,25 @@ absl::Status RestoreInto(const std::string& checkpoint, v1::SubmitJobRequest* re
   ASSIGN_OR_RETURN(const v1::RestoreOrigin origin,
                    OriginOf(choice.manifest, choice.store->folder()));
   return StartFrom(choice.manifest, origin, request);
+}
+
+}  // namespace
+
+std::string NewSubmissionId() {
+  return absl::StrCat(::getpid(), "-", absl::ToUnixNanos(absl::Now()));
+}
+
+absl::StatusOr<v1::SubmitJobRequest> ReadSubmission(const std::string& spec,
+                                                    const std::vector<std::string>& overrides,
+                                                    const std::string& checkpoint) {
+  v1::SubmitJobRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_spec(), LoadSpec(spec, overrides));
+  if (checkpoint.empty()) {
+    RETURN_IF_ERROR(ResolveJobSpec(request.mutable_spec()));
+  } else {
+    RETURN_IF_ERROR(RestoreInto(checkpoint, &request));
+  }
+  return request;
 }
 
 int SubmitAndPrint(ControlClient* control, v1::SubmitJobRequest request,

@@ -3,8 +3,9 @@
 #define PACELINE_CLI_SUBMISSION_H_
 
 #include <string>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "cli/command.h"
 #include "client/control_client.h"
 #include "proto/control.pb.h"
@@ -14,9 +15,12 @@ namespace paceline::cli {
 // A fresh one.
 std::string NewSubmissionId();
 
-// Makes `request`, whose spec is resolved, begin from the checkpoint DIR or DIR:NUMBER. DataLoss:
-// it is damaged. Else as ParseCheckpointName, ChooseToRestore and StartFrom.
-absl::Status RestoreInto(const std::string& checkpoint, v1::SubmitJobRequest* request);
+// The job that the file `spec` with `overrides` says, resolved, which begins from `checkpoint` (DIR
+// or DIR:NUMBER; empty: from the seed). DataLoss: that is damaged. Else as LoadSpec,
+// ParseCheckpointName, ChooseToRestore and StartFrom.
+absl::StatusOr<v1::SubmitJobRequest> ReadSubmission(const std::string& spec,
+                                                    const std::vector<std::string>& overrides,
+                                                    const std::string& checkpoint);
 
 struct SubmitOptions {
   FleetFlags fleet;

@@ -30,16 +30,24 @@ void MakeFilesAbsolute(absl::string_view base_dir, v1::DataFiles* files) {
 
 absl::StatusOr<v1::JobSpec> ParseJobSpec(absl::string_view yaml, absl::string_view file_name,
                                          const std::vector<std::string>& set_overrides) {
+  ASSIGN_OR_RETURN(v1::JobSpec spec, ReadJobSpec(yaml, file_name, set_overrides));
+  RETURN_IF_ERROR(ResolveJobSpec(&spec));
+  return spec;
+}
+
+absl::StatusOr<v1::JobSpec> ReadJobSpec(absl::string_view yaml, absl::string_view file_name,
+                                        const std::vector<std::string>& set_overrides) {
   v1::JobSpec spec;
   YamlOrigins origins(file_name);
   RETURN_IF_ERROR(ReadYaml(yaml, file_name, &spec, &origins));
   for (const std::string& assignment : set_overrides) {
     RETURN_IF_ERROR(SetFromYaml(assignment, &spec, &origins));
   }
-  const absl::Status resolved = ResolveJobSpec(&spec);
-  if (resolved.ok()) return spec;
-  return absl::Status(resolved.code(),
-                      absl::StrCat(origins.FindFor(resolved.message()), ": ", resolved.message()));
+  v1::JobSpec resolved = spec;
+  const absl::Status status = ResolveJobSpec(&resolved);
+  if (status.ok()) return spec;
+  return absl::Status(status.code(),
+                      absl::StrCat(origins.FindFor(status.message()), ": ", status.message()));
 }
 
 void MakePathsAbsolute(v1::JobSpec* spec, absl::string_view base_dir) {

@@ -1,8 +1,8 @@
 // A job's spec: from the YAML a person wrote to a message in which nothing is left to guess.
 //
-// Errors   InvalidArgument, with the path of the field (from ParseJobSpec also its line or --set),
-//          what was seen and what was wanted. Unimplemented: a value of proto/job.proto that this
-//          version does not serve. On any error nothing has been changed.
+// Errors   InvalidArgument, with the path of the field (from ParseJobSpec and ReadJobSpec also its
+//          line or --set), what was seen and what was wanted. Unimplemented: a value of
+//          proto/job.proto that this version does not serve. On any error nothing has been changed.
 // Threads  Pure functions.
 // Source   proto/job.proto; docs/spec.md is the reference for people.
 #ifndef PACELINE_COMMON_JOB_JOB_SPEC_H_
@@ -23,6 +23,10 @@ namespace paceline {
 // is for errors.
 absl::StatusOr<v1::JobSpec> ParseJobSpec(absl::string_view yaml, absl::string_view file_name,
                                          const std::vector<std::string>& set_overrides);
+
+// As ParseJobSpec, with the same errors; but the spec is as it was written, without the defaults.
+absl::StatusOr<v1::JobSpec> ReadJobSpec(absl::string_view yaml, absl::string_view file_name,
+                                        const std::vector<std::string>& set_overrides);
 
 // Fills every default and checks every rule of proto/job.proto. The one place that does: a spec
 // from outside is resolved before anything else looks at it. Resolving twice is resolving once.

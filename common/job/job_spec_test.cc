@@ -65,6 +65,20 @@ TEST_CASE("the example is read as it is meant, with every default filled") {
   CHECK(spec.merge().rule() == v1::MergeSpec::SAMPLES);
 }
 
+TEST_CASE("what is only read is as it was written, yet nothing wrong is") {
+  const auto spec = ReadJobSpec(kExample, "job.yaml", {"train.shards_per_push=2"});
+
+  REQUIRE(spec.ok());
+  CHECK(spec->train().has_shards_per_push());
+  CHECK_FALSE(ReadJobSpec(kExample, "job.yaml", {})->train().has_shards_per_push());
+  v1::JobSpec resolved = *spec;
+  REQUIRE(ResolveJobSpec(&resolved).ok());
+  CHECK(SpecToYaml(resolved) ==
+        SpecToYaml(ParseJobSpec(kExample, "job.yaml", {"train.shards_per_push=2"}).value()));
+  CHECK(ReadJobSpec(kExample, "job.yaml", {"train.epochs=0"}).status().message() ==
+        ErrorOf(kExample, {"train.epochs=0"}));
+}
+
 TEST_CASE("overrides come after the file and before the defaults") {
   const v1::JobSpec spec =
       ParseJobSpec(kExample, "job.yaml",
