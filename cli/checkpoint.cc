@@ -12,6 +12,8 @@
 #include "cli/follow.h"
 #include "cli/render.h"
 #include "client/control_client.h"
+#include "common/base/status_macros.h"
+#include "common/job/folder_path.h"
 #include "server/checkpoint/manifest.h"
 #include "server/checkpoint/posix_file_system.h"
 
@@ -124,6 +126,7 @@ void AddTake(CLI::App* group, int* exit_code) {
 absl::StatusOr<v1::TakeCheckpointReply> OrderCheckpoint(ControlClient* control,
                                                         const std::string& job,
                                                         const std::string& path) {
+  RETURN_IF_ERROR(CheckFolderPath("--path", path));
   v1::TakeCheckpointRequest request;
   request.set_job(job);
   if (!path.empty()) {

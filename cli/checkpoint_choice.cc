@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/job/folder_path.h"
 #include "server/checkpoint/manifest.h"
 
 namespace paceline::cli {
@@ -67,6 +68,7 @@ absl::StatusOr<std::unique_ptr<FileLock>> HoldIfPossible(CheckpointStore* store)
 }
 
 absl::StatusOr<CheckpointName> ParseCheckpointName(const std::string& text) {
+  RETURN_IF_ERROR(CheckFolderPath("the checkpoint's folder", text));
   CheckpointName name;
   name.folder = text;
   const size_t colon = text.rfind(':');

@@ -33,7 +33,8 @@ TEST_CASE("a checkpoint is named by its folder, with or without its number") {
   CHECK(ParseCheckpointName("a:b")->folder == "a:b");
   CHECK(ParseCheckpointName("/")->folder == "/");
 
-  for (const char* wrong : {"", ":7", "a:0", "a:10000000000", "a:99999999999999999999"}) {
+  for (const char* wrong :
+       {"", ":7", "a:0", "a:10000000000", "a:99999999999999999999", "s3://b/a:7"}) {
     INFO(wrong);
     CHECK(absl::IsInvalidArgument(ParseCheckpointName(wrong).status()));
   }

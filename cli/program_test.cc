@@ -110,6 +110,28 @@ TEST_CASE("a wrong spec is told with its line, with exit status 2") {
                             ":6: optimizer.adam.learning_rate is 0; wanted a finite number > 0\n");
 }
 
+TEST_CASE("an object store is refused where it is typed, with what works, and exit status 2") {
+  const fs::path folder = Folder("spec");
+  std::ofstream(folder / "job.yaml") << "name: small\n"
+                                        "data: {format: csv, train: {path: train.csv}}\n"
+                                        "model: {layers: [{linear: 1}], loss: mse}\n"
+                                        "checkpoint: {path: \"s3://bucket/runs\"}\n";
+  const std::string path = (folder / "job.yaml").string();
+
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"submit", path},
+        {"run", path},
+        {"restore", "s3://bucket/runs/a-1:3"},
+        {"checkpoint", "take", "j-1", "--path", "s3://bucket/runs"},
+        {"fork", "j-1", "--path", "s3://bucket/runs"}}) {
+    const Outcome outcome = Paceline(arguments);
+    INFO(outcome.text);
+    CHECK(outcome.ended == "exit status 2");
+    CHECK(absl::StrContains(outcome.text, "is 's3://bucket/runs"));
+    CHECK(absl::StrContains(outcome.text, "wanted a folder of a mounted file system"));
+  }
+}
+
 TEST_CASE("a wrong mode is told as itself, with exit status 2") {
   const Outcome outcome = Paceline({"mode", "j-1", "asynk"});
 

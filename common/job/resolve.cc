@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/job/folder_path.h"
 #include "common/job/job_spec.h"
 #include "common/job/layer_plan.h"
 #include "common/job/number_rules.h"
@@ -369,9 +370,11 @@ absl::Status CheckFleet(const v1::FleetSpec& fleet, const v1::ConsistencySpec& c
   return absl::OkStatus();
 }
 
-void FillCheckpoint(v1::CheckpointSpec* checkpoint) {
-  if (checkpoint->has_every_s() || checkpoint->has_every_rounds()) return;
+absl::Status ResolveCheckpoint(v1::CheckpointSpec* checkpoint) {
+  RETURN_IF_ERROR(CheckFolderPath("checkpoint.path", checkpoint->path()));
+  if (checkpoint->has_every_s() || checkpoint->has_every_rounds()) return absl::OkStatus();
   checkpoint->set_every_s(kCheckpointEveryS);
+  return absl::OkStatus();
 }
 
 absl::Status Resolve(v1::JobSpec* spec) {
@@ -389,7 +392,7 @@ absl::Status Resolve(v1::JobSpec* spec) {
   FillModel(spec->mutable_model());
   RETURN_IF_ERROR(CheckFleet(spec->fleet(), spec->consistency()));
   RETURN_IF_ERROR(CheckMerge(spec->merge()));
-  if (spec->has_checkpoint()) FillCheckpoint(spec->mutable_checkpoint());
+  if (spec->has_checkpoint()) RETURN_IF_ERROR(ResolveCheckpoint(spec->mutable_checkpoint()));
   v1::TrainSpec* train = spec->mutable_train();
   if (!train->has_shards_per_push()) {
     train->set_shards_per_push(

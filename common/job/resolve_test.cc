@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "common/job/job_spec.h"
 
 namespace paceline {
@@ -453,6 +454,15 @@ TEST_CASE("checkpoints are taken only if asked for, then every minute if nothing
   spec.mutable_checkpoint()->set_every_s(5);
   CHECK(Resolved(spec).checkpoint().every_s() == 5);
   CHECK(Resolved(spec).checkpoint().every_rounds() == 100);
+}
+
+TEST_CASE("checkpoints go to a folder, and to no object store") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_checkpoint()->set_path("runs/c");
+  CHECK(Resolved(spec).checkpoint().path() == "runs/c");
+
+  spec.mutable_checkpoint()->set_path("s3://bucket/runs");
+  CHECK(absl::StartsWith(ErrorOf(spec), "checkpoint.path is 's3://bucket/runs': checkpoints are "));
 }
 
 TEST_CASE("how often checkpoints are taken, and how many are kept, is bounded") {
