@@ -83,19 +83,15 @@ absl::StatusOr<v1::JobStatus> FollowJob(const FollowCalls& calls, const std::str
 absl::StatusOr<v1::CheckpointStatus> FollowCheckpoint(const FollowCalls& calls,
                                                       const std::string& job, uint64_t id,
                                                       const FollowOptions& options) {
-  absl::optional<absl::StatusOr<v1::CheckpointStatus>> found;
+  absl::optional<v1::CheckpointStatus> found;
   FollowOptions watch = options;
   watch.on_status = [&](const v1::JobStatus& status) {
     options.on_status(status);
-    for (const v1::CheckpointStatus& checkpoint : status.checkpoints()) {
-      if (checkpoint.id() != id) continue;
+    for (const v1::CheckpointStatus& checkpoint : status.checkpoints()) {  // Ascending.
+      if (checkpoint.id() < id) continue;
       if (checkpoint.state() != v1::CheckpointStatus::WRITING) found = checkpoint;
       return;
     }
-    // Ascending: either it is not there yet, or the list begins behind it.
-    if (status.checkpoints().empty() || status.checkpoints(0).id() < id) return;
-    found = absl::NotFoundError(
-        absl::StrCat("the status of ", job, " no longer tells of checkpoint ", id));
   };
   watch.check = [&] { return found ? absl::CancelledError("found") : options.check(); };
   const auto ended = FollowJob(calls, job, watch);

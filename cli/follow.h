@@ -38,8 +38,9 @@ struct FollowOptions {
   std::function<absl::Status()> check = [] { return absl::OkStatus(); };
 };
 
-// Checkpoint `id` of the job, once it is whole or has failed. FAILED_PRECONDITION: the job has
-// ended before. NOT_FOUND: no such job, or its status no longer tells of the checkpoint.
+// Checkpoint `id` of the job, once it is whole or has failed, or, if its status does not tell of it
+// any more, the next that it tells of: so one is numbered that was ordered anew, in another folder.
+// FAILED_PRECONDITION: the job has ended before. NOT_FOUND: no such job.
 absl::StatusOr<v1::CheckpointStatus> FollowCheckpoint(const FollowCalls& calls,
                                                       const std::string& job, uint64_t id,
                                                       const FollowOptions& options);

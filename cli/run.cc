@@ -104,8 +104,8 @@ v1::JobStatus Unsubmitted(const v1::JobSpec& spec) {
 
 // The events that a person should see among the progress.
 const std::set<std::string>& ToldEvents() {
-  static const auto* const told = new std::set<std::string>{"worker-expired", "push-invalid",
-                                                            "checkpoint-failed", "job-restored"};
+  static const auto* const told = new std::set<std::string>{
+      "worker-expired", "push-invalid", "checkpoint-failed", "checkpoint-moved", "job-restored"};
   return *told;
 }
 

@@ -161,12 +161,20 @@ TEST_CASE("a job whose folder is an earlier fleet's gets one of its own beside i
   c.ReportCheckpoint("s1", job, 0, 16, taken);
 
   v1::CheckpointStatus newest = c.NewestCheckpoint(job);
+  // Nothing has failed: the order has another number, and its place is the job's own.
+  CHECK(c.Describe(job).checkpoints_size() == 1);
+  CHECK_FALSE(c.HasEvent("checkpoint-failed"));
   CHECK(newest.id() == 2);
   CHECK(newest.state() == v1::CheckpointStatus::WRITING);
   const std::string place = newest.path();
   CHECK(place.find("/checkpoints/toy-1-") == 0);
   CHECK(place.size() == std::string("/checkpoints/toy-1-12345678").size());
-  CHECK(c.HasEvent("checkpoint-failed", "another job's; this job's go to " + place));
+  CHECK(c.HasEvent("checkpoint-moved",
+                   "checkpoint 1: partition 0: it is another job's; it becomes checkpoint 2, "));
+  CHECK(c.HasEvent("checkpoint-moved", "and this job's go to " + place + " from now on"));
+  // What is still on its way says nothing of it.
+  c.ReportCheckpoint("s1", job, 0, 16, taken);
+  CHECK(c.NewestCheckpoint(job).state() == v1::CheckpointStatus::WRITING);
   c.SyncServer("s1");
   CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().path() == place);
   c.WriteCheckpoint(job, 2, 16);

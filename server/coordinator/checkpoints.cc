@@ -192,6 +192,12 @@ bool MovePlace(const std::string& path, state::JobRecord* record) {
   return true;
 }
 
+void ForgetOrder(state::JobRecord* record) {
+  auto* all = record->mutable_checkpoints();
+  const auto is_under_way = [](const auto& one) { return Is(one, v1::CheckpointStatus::WRITING); };
+  all->erase(std::remove_if(all->begin(), all->end(), is_under_way), all->end());
+}
+
 bool HasWholeIn(const std::string& path, const state::JobRecord& record) {
   return std::any_of(record.checkpoints().begin(), record.checkpoints().end(), [&](const auto& c) {
     const bool is_in_folder = IsOwn(c) || c.job() == record.job();

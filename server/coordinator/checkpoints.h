@@ -61,6 +61,9 @@ std::string PlaceFor(const std::string& path, const state::JobRecord& record);
 // False: it is so already.
 bool MovePlace(const std::string& path, state::JobRecord* record);
 
+// Takes the order under way out of the record, as if it had never been given.
+void ForgetOrder(state::JobRecord* record);
+
 // Whether one is known to be whole in the folder of the job's name in `path`: its own, or what it
 // began from.
 bool HasWholeIn(const std::string& path, const state::JobRecord& record);

@@ -51,6 +51,7 @@ constexpr Named kNames[] = {
     {EventKind::kPushesLost, "pushes-lost"},
     {EventKind::kCheckpointWritten, "checkpoint-written"},
     {EventKind::kCheckpointFailed, "checkpoint-failed"},
+    {EventKind::kCheckpointMoved, "checkpoint-moved"},
     {EventKind::kCheckpointUnusable, "checkpoint-unusable"},
     {EventKind::kJobRestored, "job-restored"},
 };

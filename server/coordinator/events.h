@@ -57,6 +57,7 @@ enum class EventKind {
   kPushesLost,
   kCheckpointWritten,
   kCheckpointFailed,
+  kCheckpointMoved,
   kCheckpointUnusable,
   kJobRestored,
 };

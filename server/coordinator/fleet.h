@@ -263,6 +263,7 @@ class Coordinator::Fleet {
   absl::Status CheckStartOf(const v1::JobSpec& spec, v1::StartingPoint* start) const;
   static void SetStart(const v1::StartingPoint& start, state::JobRecord* record);
   absl::Status GiveOrder(Job* job, const std::string& path);  // As asked for.
+  absl::Status GiveOrder(Job* job, const std::string& path, Edit* edit);
   void BuildOrder(Job* job, uint64_t mark);
   bool OrderHeard(const Job& job) const;
   void FillOrder(const state::JobRecord& record, const std::string& server,

@@ -125,22 +125,26 @@ void Coordinator::Fleet::SetStart(const v1::StartingPoint& start, state::JobReco
 
 absl::Status Coordinator::Fleet::GiveOrder(Job* job, const std::string& path) {
   Edit edit(&records_);
-  const state::JobRecord& record = RecordOf(*job);
-  state::CheckpointRecord* order = AddOrder(PlaceFor(path, record), now_, edit.job(job->number));
+  return GiveOrder(job, path, &edit);
+}
+
+absl::Status Coordinator::Fleet::GiveOrder(Job* job, const std::string& path, Edit* edit) {
+  state::JobRecord* record = edit->job(job->number);
+  state::CheckpointRecord* order = AddOrder(PlaceFor(path, *record), now_, record);
   if (job->grants.has_value()) {
     // What is granted ends there, so no partition is past it; and no more is granted until every
     // primary has heard of the order.
-    const uint64_t first = record.segment().first_version();
+    const uint64_t first = record->segment().first_version();
     order->set_exact_version(
         std::max(first + job->grants->granted(), job->progress->Version()));
   }
-  edit.Then([this, number = job->number] {
+  edit->Then([this, number = job->number] {
     Job* job = FindJob(number);
     BuildOrder(job, version_);
     ChangeHolders(RecordOf(*job));
     Mark(number);
   });
-  return Commit(&edit);
+  return Commit(edit);
 }
 
 void Coordinator::Fleet::BuildOrder(Job* job, uint64_t mark) {
@@ -208,15 +212,21 @@ absl::Status Coordinator::Fleet::KeepCheckpoint(Job* job) {
   return absl::OkStatus();
 }
 
-// Orders it anew where the folder is the job's own.
+// Orders it anew, under another number, where the folder is the job's own.
 absl::Status Coordinator::Fleet::MoveOrder(Job* job, const std::string& why) {
   Edit edit(&records_);
   state::JobRecord* record = edit.job(job->number);
-  const std::string path = UnderWay(*record)->status().path();
-  if (!MovePlace(path, record)) return FinishOrder(job, job->order->Failed(now_, why));
-  const std::string told = absl::StrCat(why, "; this job's go to ", PlaceFor(path, *record));
-  RETURN_IF_ERROR(FinishOrder(job, job->order->Failed(now_, told), &edit));
-  return GiveOrder(job, path);
+  const v1::CheckpointStatus before = UnderWay(*record)->status();
+  if (!MovePlace(before.path(), record)) return FinishOrder(job, job->order->Failed(now_, why));
+  ForgetOrder(record);
+  const std::string told =
+      absl::StrCat("checkpoint ", before.id(), ": ", why, "; it becomes checkpoint ",
+                   record->last_checkpoint() + 1, ", and this job's go to ",
+                   PlaceFor(before.path(), *record), " from now on");
+  edit.Then([this, name = job->name, told] {
+    Emit(name, EventKind::kCheckpointMoved, name, told);
+  });
+  return GiveOrder(job, before.path(), &edit);
 }
 
 absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome) {
