@@ -16,7 +16,8 @@ class ServerBuilder;
 
 namespace paceline {
 
-// The largest message a process accepts; a larger one is refused with RESOURCE_EXHAUSTED.
+// The largest message a process accepts; a larger one is refused with RESOURCE_EXHAUSTED. Tensors
+// are not bound by it: they come in chunks (stream_calls.h).
 inline constexpr int kMessageBytesMax = 64 << 20;
 
 // Leases are a few seconds: a peer that comes back is to be found again in less.

@@ -17,6 +17,7 @@
 #include "common/net/frame.h"
 #include "common/net/frame_parser.h"
 #include "common/net/grpc_status.h"
+#include "common/net/transport.h"
 #include "proto/parameter.grpc.pb.h"
 #include "proto/stream.pb.h"
 #include "server/service/frame_floats.h"
@@ -49,6 +50,10 @@ absl::Status RequireNothing(absl::string_view what, uint64_t bytes) {
   return absl::InvalidArgumentError(
       absl::StrCat("call: ", what, " of ", bytes, " bytes; wanted none"));
 }
+
+// What one message holds beside parameters, at most.
+constexpr uint64_t kHeadBytesMax = 1 << 20;
+constexpr uint64_t kUnaryBytesMax = kMessageBytesMax - kHeadBytesMax;
 
 std::string Name(const v1::PushHeader& push) {
   return absl::StrCat("push of ", push.worker().id(), " to partition ", push.key().partition(),
@@ -117,6 +122,7 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     return Begin(response, [&](uint64_t call) {
       v1::PullRequest message;
       RETURN_IF_ERROR(ParseMessage(*request, &message));
+      RETURN_IF_ERROR(CheckAnswer(message.key()));
       host_.OnPull(SteadyNow(), call, message);
       return absl::OkStatus();
     });
@@ -128,6 +134,7 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     return Begin(response, [&](uint64_t call) {
       v1::SettleRequest message;
       RETURN_IF_ERROR(ParseMessage(*request, &message));
+      RETURN_IF_ERROR(CheckAnswer(message.key()));
       host_.OnSettle(SteadyNow(), call, message);
       return absl::OkStatus();
     });
@@ -240,6 +247,17 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     return RoomForFloats(payload_bytes, pieces, elements, [&] { return Name(header); });
   }
 
+  // Before anything is done for a call that is one message each way: its answer has to fit.
+  absl::Status CheckAnswer(const v1::PartitionKey& key) {
+    const absl::StatusOr<uint64_t> elements = host_.Elements(key);
+    // Whatever else is wrong with it the host says.
+    if (!elements.ok() || *elements <= kUnaryBytesMax / sizeof(float)) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "partition ", key.partition(), " of ", key.job(), " has ", *elements, " float32, ",
+        *elements * sizeof(float), " bytes; a call of one message brings at most ", kUnaryBytesMax,
+        ": make it over CallStream"));
+  }
+
   static absl::Status Stopping() {
     return absl::UnavailableError("this server is shutting down; retry, it is safe");
   }
@@ -269,6 +287,7 @@ class ParameterService::Transport final : public RawService, public StreamedMeth
     std::shared_ptr<Block> gradients;
     {
       ASSIGN_OR_RETURN(const DecodedFrame frame, DecodedFrame::Decode(request, &header));
+      if (want_parameters) RETURN_IF_ERROR(CheckAnswer(header.key()));
       ASSIGN_OR_RETURN(gradients, Room(header, frame.payload_bytes()));
       RETURN_IF_ERROR(frame.CopyPayload(gradients->floats()));
     }

@@ -23,14 +23,14 @@ namespace {
 // "writer".
 class ServedPartitions {
  public:
-  ServedPartitions()
+  explicit ServedPartitions(const v1::JobDirective& job = BareJob("job-1"))
       : service_(
             PartitionHost::Options(), [] {}, nullptr) {
     v1::ServerSyncReply reply;
     reply.set_changed(true);
     reply.mutable_server()->set_id("s1");
     reply.mutable_server()->set_incarnation(1);
-    *reply.add_jobs() = BareJob("job-1");
+    *reply.add_jobs() = job;
     service_.host()->OnDirectives(absl::Now(), reply);
     grpc::ServerBuilder builder;
     SetUpServer(&builder);
@@ -82,6 +82,61 @@ class ServedPartitions {
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };
+
+// A job with one partition, of one parameter.
+v1::JobDirective WholeParameter(uint64_t elements) {
+  v1::JobDirective job = BareJob("job-1");
+  v1::LarsSpec* const lars = job.mutable_spec()->mutable_optimizer()->mutable_lars();
+  lars->set_learning_rate(1);
+  lars->set_momentum(0.5f);
+  lars->set_trust_coefficient(0.001f);
+  lars->set_epsilon(1e-8f);
+  job.mutable_segment()->mutable_consistency()->mutable_async();
+  job.mutable_spec()->mutable_model()->mutable_parameters()->RemoveLast();
+  job.mutable_spec()->mutable_model()->mutable_parameters(0)->set_shape(0, elements);
+  job.mutable_placement()->RemoveLast();
+  return job;
+}
+
+TEST_CASE("what one message cannot bring is refused before anything is done, with its size") {
+  // 63 MiB of parameters, and one more.
+  constexpr uint64_t kMost = (uint64_t{63} << 20) / sizeof(float);
+  for (const uint64_t elements : {kMost, kMost + 1}) {
+    ServedPartitions served(WholeParameter(elements));
+    const auto stub = served.Connect();
+    const auto deadline = absl::ToChronoTime(absl::Now() + absl::Seconds(60));
+    v1::ParametersFrame reply;
+
+    grpc::ClientContext exchanging;
+    exchanging.set_deadline(deadline);
+    const grpc::Status exchanged = stub->Exchange(&exchanging, served.PushOf(0, 0), &reply);
+    v1::PullRequest request = ServedPartitions::PullOf(0, 0);
+    request.clear_exact_version();
+    grpc::ClientContext pulling;
+    pulling.set_deadline(deadline);
+    const grpc::Status pulled = stub->Pull(&pulling, request, &reply);
+
+    if (elements == kMost) {
+      INFO(exchanged.error_message() << pulled.error_message());
+      CHECK(exchanged.ok());
+      CHECK(pulled.ok());
+      CHECK(reply.header().version() == 1);
+      CHECK(reply.parameters().size() == kMost * sizeof(float));
+      continue;
+    }
+    for (const grpc::Status& refused : {exchanged, pulled}) {
+      CHECK(refused.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+      CHECK(refused.error_message() ==
+            "partition 0 of job-1 has 16515073 float32, 66060292 bytes; a call of one message "
+            "brings at most 66060288: make it over CallStream");
+    }
+    // A push brings nothing back, and nothing was applied before it.
+    grpc::ClientContext pushing;
+    pushing.set_deadline(deadline);
+    REQUIRE(stub->Push(&pushing, served.PushOf(0, 0), &reply).ok());
+    CHECK(reply.header().version() == 1);
+  }
+}
 
 // Some callers give up before they are answered, some after, some just then.
 void ReadAndGiveUp(v1::ParameterService::Stub* stub, uint64_t calls) {
