@@ -257,6 +257,30 @@ TEST_CASE("a restarted coordinator carries an order on") {
   CHECK(c.NewestCheckpoint(job).version() == 16);
 }
 
+TEST_CASE("after a restart a checkpoint in sync is one of what was reserved before") {
+  TestCluster c;
+  v1::JobSpec spec = TestCluster::CheckpointedSpec();
+  spec.mutable_train()->set_epochs(1000);
+  const std::string job = c.Running(spec, 1);
+  c.ReportPartitions("s1", job, 0, 0);
+  // 16 rounds are granted, and 64 and 16 more may be without another write.
+  REQUIRE(c.ServerDirectiveOf("s1", job) != nullptr);
+  c.Restart();
+  c.SyncAll();
+  c.ReportPartitions("s1", job, 4, 16);
+
+  c.TakeCheckpoint(job);
+
+  c.SyncServer("s1");
+  CHECK(c.ServerDirectiveOf("s1", job)->checkpoint().exact_version() == 96);
+  // It waits for that, for as long as the job comes nearer.
+  for (uint64_t version = 5; version <= 90; ++version) {
+    Live(&c, absl::Seconds(5));
+    c.ReportPartitions("s1", job, version, 4 * version);
+  }
+  CHECK(c.NewestCheckpoint(job).state() == Status::WRITING);
+}
+
 TEST_CASE("a job that ends gives its order up") {
   TestCluster c;
   const std::string job = c.Running(TestCluster::CheckpointedSpec(), 1);

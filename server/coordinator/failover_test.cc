@@ -53,10 +53,14 @@ TEST_CASE("a coordinator that hears nobody at all is cut off itself: it gives no
   CHECK(c.Describe(job).state() == v1::RUNNING);
   CHECK_FALSE(c.HasEvent("server-expired"));
   CHECK_FALSE(c.HasEvent("worker-expired"));
+  CHECK(c.Describe(job).reason() ==
+        "the coordinator has heard no worker and no server for 60.0 s: it takes itself for cut "
+        "off, and gives nobody up until it hears one");
 
   // Now everyone has a lease to be heard again; who is not is gone.
   c.SyncServer("s2");
   c.SyncWorker("w1");
+  CHECK_FALSE(Says(c.Describe(job).reason(), "cut off"));
   c.Advance(absl::Milliseconds(1900));
   CHECK_FALSE(c.HasEvent("server-expired"));
   c.SyncServer("s2");

@@ -29,7 +29,8 @@ Coordinator::Fleet::Fleet(CoordinatorOptions options, Records records, absl::Tim
       now_(now),
       version_(FirstOfLife(records_.coordinator().lives())),
       worker_leases_(options_.lease),
-      server_leases_(options_.lease) {
+      server_leases_(options_.lease),
+      heard_at_(now) {
   for (const auto& [id, record] : records_.workers()) {
     workers_[id].last_sync = now;
     workers_[id].version = ++version_;

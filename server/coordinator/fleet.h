@@ -342,8 +342,8 @@ class Coordinator::Fleet {
   absl::Time retry_at_ = absl::InfiniteFuture();  // Until then no write is tried; while OK: never.
   bool has_written_ = false;  // Since then.
   std::set<uint64_t> retry_jobs_;
-  // The latest sync of anybody, whatever became of it.
-  absl::Time heard_at_ = absl::InfinitePast();
+  // The latest sync of anybody, whatever became of it; before the first, the begin of this life.
+  absl::Time heard_at_;
   // Nobody is heard, so nobody is given up for being silent.
   bool is_cut_off_ = false;
 };

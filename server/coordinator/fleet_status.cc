@@ -264,6 +264,11 @@ std::string Coordinator::Fleet::MissingWork(const Job& job, const std::string& w
 }
 
 std::string Coordinator::Fleet::Silence(const Job& job) const {
+  if (is_cut_off_) {
+    return absl::StrCat("the coordinator has heard no worker and no server for ",
+                        Seconds(now_ - heard_at_),
+                        ": it takes itself for cut off, and gives nobody up until it hears one");
+  }
   const absl::Duration silence_long = std::min(kTrouble, options_.lease / 2);
   std::vector<std::string> silent;
   const auto add = [&](const std::string& who, bool suspected, absl::Duration silence,
