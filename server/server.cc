@@ -8,7 +8,6 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
@@ -61,7 +60,9 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (!options.coordinator && !options.parameters) {
     return absl::InvalidArgumentError("no role; wanted coordinator, parameters or both");
   }
-  const bool elects = absl::StartsWith(options.store, kEtcdScheme);
+  const bool elects = NamesEtcd(options.store);
+  // Before its words are in any other message.
+  if (elects) RETURN_IF_ERROR(ParseEtcdAddress(options.store).status());
   if (elects && !options.join.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("join ", options.join, ": ", options.store,
                                                    " says who coordinates; leave --join out"));
@@ -82,7 +83,6 @@ absl::Status CheckOptions(const ServerOptions& options) {
                      absl::FormatDuration(options.sync_interval),
                      "; wanted an interval of at least 1ms and a lease longer than it"));
   }
-  if (elects) RETURN_IF_ERROR(ParseEtcdAddress(options.store).status());
   if (!options.join.empty()) RETURN_IF_ERROR(ParseCoordinators(options.join).status());
   return absl::OkStatus();
 }
@@ -326,7 +326,7 @@ absl::Status Server::Impl::Start() {
   if (options_.metrics.has_value()) {
     ASSIGN_OR_RETURN(metrics_, CreateMetricsPage(*options_.metrics));
   }
-  if (absl::StartsWith(options_.store, kEtcdScheme)) {
+  if (NamesEtcd(options_.store)) {
     ASSIGN_OR_RETURN(etcd_, ParseEtcdAddress(options_.store));
   }
   if (options_.coordinator || elects()) MakeControl();

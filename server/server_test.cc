@@ -518,6 +518,7 @@ TEST_CASE("options that make no sense are refused") {
   CHECK(refusal([](ServerOptions* o) { o->join = "h:1"; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->coordinator = false; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) { o->store = "etcd://"; }) == Code::kInvalidArgument);
+  CHECK(refusal([](ServerOptions* o) { o->store = "etcds://h:1"; }) == Code::kInvalidArgument);
   CHECK(refusal([](ServerOptions* o) {
           o->store = "etcd://h:1";
           o->coordinator = false;

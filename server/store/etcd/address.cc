@@ -15,9 +15,30 @@ namespace {
 
 constexpr size_t kPrefixBytesMax = 256;
 
+constexpr char kEtcdTlsScheme[] = "etcds://";
+
+// What other clients of etcd take and this one does not, rather than to send it in the clear.
+absl::Status CheckUnprotected(absl::string_view text) {
+  constexpr char kWanted[] =
+      "wanted etcd://HOST:PORT that is reached without either: over loopback or a network of the "
+      "fleet's own, or a tunnel's local end (docs/guarantees.md, \"Not encrypted\")";
+  if (absl::StartsWith(text, kEtcdTlsScheme)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: etcds:// is etcd over TLS, which is not served; ", kWanted));
+  }
+  if (!absl::StrContains(text, '@')) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("store: a user and password for etcd, before '@', are not served; ", kWanted));
+}
+
 }  // namespace
 
+bool NamesEtcd(absl::string_view store) {
+  return absl::StartsWith(store, kEtcdScheme) || absl::StartsWith(store, kEtcdTlsScheme);
+}
+
 absl::StatusOr<EtcdAddress> ParseEtcdAddress(absl::string_view text) {
+  RETURN_IF_ERROR(CheckUnprotected(text));
   absl::string_view rest = text;
   if (!absl::ConsumePrefix(&rest, kEtcdScheme)) {
     return absl::InvalidArgumentError(

@@ -1,7 +1,8 @@
 // Where an etcd cluster is and which of its keys are ours, as people write it.
 //
 // Errors   InvalidArgument, with what was seen: another scheme, no endpoint, an endpoint that is
-//          not host:port, one that is named twice, a prefix above 256 bytes.
+//          not host:port, one that is named twice, a prefix above 256 bytes; TLS or a user, which
+//          this version does not speak to etcd with (a password is not repeated).
 // Threads  Pure functions.
 #ifndef PACELINE_SERVER_STORE_ETCD_ADDRESS_H_
 #define PACELINE_SERVER_STORE_ETCD_ADDRESS_H_
@@ -15,6 +16,9 @@
 namespace paceline {
 
 inline constexpr char kEtcdScheme[] = "etcd://";
+
+// Whether a store is meant to be in etcd: ParseEtcdAddress says how well.
+bool NamesEtcd(absl::string_view store);
 
 struct EtcdAddress {
   std::vector<std::string> endpoints;  // host:port each; at least one.

@@ -34,12 +34,28 @@ TEST_CASE("what is not an etcd address is refused with what was seen") {
       "etcd:///prefix",
       "http://a:1",
       "etcd://a:1/" + std::string(257, 'p'),
+      "etcds://a:1",
+      "etcd://root:secret@a:1",
   };
 
   for (const std::string& text : wrong) {
     INFO(text);
     CHECK(ParseEtcdAddress(text).status().code() == absl::StatusCode::kInvalidArgument);
   }
+}
+
+TEST_CASE("TLS and a user are refused as what they are, and no password is repeated") {
+  CHECK(NamesEtcd("etcd://a:1"));
+  CHECK(NamesEtcd("etcds://a:1"));
+  CHECK_FALSE(NamesEtcd("sqlite:etcd"));
+
+  const std::string tls(ParseEtcdAddress("etcds://root:secret@a:1").status().message());
+  CHECK(tls.find("etcd over TLS, which is not served; wanted etcd://HOST:PORT") !=
+        std::string::npos);
+  CHECK(tls.find("secret") == std::string::npos);
+  const std::string user(ParseEtcdAddress("etcd://root:secret@a:1").status().message());
+  CHECK(user.find("a user and password") != std::string::npos);
+  CHECK(user.find("secret") == std::string::npos);
 }
 
 }  // namespace
