@@ -392,6 +392,23 @@ TEST_CASE("a copy that comes nearer is left where it is, and so is one that has 
   CHECK(c.CopiesOf(job, 0) == "s1* s2~");
 }
 
+TEST_CASE("a stuck copy that the store would not let go is replaced later, unless it came nearer") {
+  TestCluster c;
+  const bool comes_nearer = GENERATE(false, true);
+  const std::string job = c.Replicated(2, 3);
+  c.ReportPrimary(job, 0, 1, 2, State::LAGGING);
+  StayBehind(&c, job, 30, [](int) { return 0; });
+  c.store().FailCommits(absl::ResourceExhaustedError("disk full"));
+  StayBehind(&c, job, 1, [](int) { return 0; });
+  CHECK(c.CopiesOf(job, 0) == "s1* s2~");
+
+  if (comes_nearer) c.ReportPrimary(job, 0, 1, 2, State::BEHIND, 1);
+  c.store().FailCommits(absl::OkStatus());
+  c.Advance(absl::Milliseconds(200));
+
+  CHECK(c.CopiesOf(job, 0) == (comes_nearer ? "s1* s2~" : "s1* s3~"));
+}
+
 TEST_CASE("a store that refuses the promotion is asked again, and nobody is told before") {
   TestCluster c;
   const std::string job = c.Replicated(2, 2);

@@ -140,6 +140,8 @@ void Coordinator::Fleet::TakeNearing(uint32_t partition, Job* job) {
     Nearing nearing{now_, backup.last_index()};
     if (known != before.end() && backup.last_index() <= known->second.last_index) {
       nearing = known->second;
+    } else {
+      job->stuck.erase({partition, backup.replica()});  // If its replacement could not be written.
     }
     if (now_ - nearing.since >= kStuck) {
       job->stuck.insert({partition, backup.replica()});
@@ -194,6 +196,7 @@ absl::Status Coordinator::Fleet::KeepCopies(Job* job) {
   const absl::Status status = Commit(&edit);
   if (!status.ok()) {
     job->told.insert(told.begin(), told.end());
+    job->stuck.insert(stuck.begin(), stuck.end());
     job->check_copies = true;
   }
   return status;
