@@ -83,6 +83,7 @@ void Coordinator::Fleet::Begin(absl::Time now) {
   // Known before anything has to be written: nothing else would tell people of it.
   const absl::Status health = records_.health();
   if (!health.ok() && (store_status_.ok() || now_ >= retry_at_)) NoteStore(health);
+  was_store_silent_ |= !health.ok();
   if (was_stopped) RenewAll();
 }
 
@@ -214,6 +215,11 @@ void Coordinator::Fleet::Settle() {
     marked_jobs_.insert(retry_jobs_.begin(), retry_jobs_.end());
     retry_jobs_.clear();
     drop_ = true;
+  }
+  // Who was not heard meanwhile may only have been kept from finding this coordinator.
+  if (retries && was_store_silent_ && records_.health().ok()) {
+    was_store_silent_ = false;
+    RenewAll();
   }
   if (store_status_.ok() || retries) ExpireLeases().IgnoreError();  // Tried again, as jobs are.
   CarryOn();

@@ -341,6 +341,8 @@ class Coordinator::Fleet {
   absl::Time store_lost_;      // Since when it is not OK.
   absl::Time retry_at_ = absl::InfiniteFuture();  // Until then no write is tried; while OK: never.
   bool has_written_ = false;  // Since then.
+  // It said of itself that it does not answer; where it tells who coordinates, it did not tell.
+  bool was_store_silent_ = false;
   std::set<uint64_t> retry_jobs_;
   // The latest sync of anybody, whatever became of it; before the first, the begin of this life.
   absl::Time heard_at_;
