@@ -27,11 +27,14 @@ struct Covered {
     counts.stale += run.counts.stale;
     counts.checkpoints += run.counts.checkpoints;
     counts.restores += run.counts.restores;
+    counts.elected += run.counts.elected;
   }
   void Print() const {
     std::printf("  %" PRIu64 " events in %.0f virtual s; %" PRIu64 " jobs finished, %" PRIu64
-                " failed as they may; %" PRIu64 " faults of servers, %" PRIu64 " promotions\n",
-                events, absl::ToDoubleSeconds(took), finished, failed, server_faults, promotions);
+                " failed as they may; %" PRIu64 " faults of servers, %" PRIu64
+                " promotions, %" PRIu64 " coordinators elected\n",
+                events, absl::ToDoubleSeconds(took), finished, failed, server_faults, promotions,
+                counts.elected);
     std::printf("  %" PRIu64 " pushes, %" PRIu64 " known before, %" PRIu64 " refused (%" PRIu64
                 " too stale); %" PRIu64 " rounds closed, %" PRIu64 " gated reads; %" PRIu64
                 " checkpoints, %" PRIu64 " jobs back to one\n",

@@ -32,6 +32,7 @@ void Chaos::Plan() {
   for (const StoreFault& fault : scenario_.store_faults) {
     world_.queue->At(At(fault.when), [this, fault] {
       const absl::Time end = std::min(world_.queue->now() + fault.duration, At(scenario_.calm));
+      if (world_.etcd != nullptr) return world_.etcd->Lose(end);
       world_.coordinator->LoseStore(end, fault.is_known);
     });
   }
@@ -72,8 +73,24 @@ SimWorker* Chaos::FindWorker(const std::string& name) const {
   return nullptr;
 }
 
+// Null: just now nobody is.
+SimServer* Chaos::Elected() const {
+  for (const auto& server : servers_) {
+    if (server->control() != nullptr && server->control()->coordinates()) return server.get();
+  }
+  return nullptr;
+}
+
+// Where nobody is elected just now, one that may be.
+Node* Chaos::CoordinatorNode() const {
+  if (world_.coordinator != nullptr) return world_.coordinator->node();
+  SimServer* const elected = Elected();
+  return elected == nullptr ? servers_[0]->node() : elected->node();
+}
+
 Node* Chaos::Find(const std::string& name) const {
-  if (name == "c") return world_.coordinator->node();
+  if (name == "etcd") return world_.etcd->node();
+  if (name == "c") return CoordinatorNode();
   SimServer* const server = FindServer(name);
   return server != nullptr ? server->node() : FindWorker(name)->node();
 }
@@ -81,8 +98,10 @@ Node* Chaos::Find(const std::string& name) const {
 std::vector<Node*> Chaos::PeersOf(const Node* node, const std::string& name) const {
   std::vector<Node*> peers;
   const bool all = name == "all";
-  const bool control = all || name == "control";
-  if (control) peers.push_back(world_.coordinator->node());
+  // Who reached etcd and no server would be elected, or stay so, and take them all for lost.
+  const bool elected = world_.etcd != nullptr && name == "servers";
+  const bool control = all || elected || name == "control";
+  if (control) peers.push_back(world_.etcd != nullptr ? world_.etcd->node() : CoordinatorNode());
   for (const auto& server : servers_) {
     if (control || name == "servers") peers.push_back(server->node());
   }
@@ -91,6 +110,7 @@ std::vector<Node*> Chaos::PeersOf(const Node* node, const std::string& name) con
   }
   if (peers.empty()) peers.push_back(Find(name));
   peers.erase(std::remove(peers.begin(), peers.end(), node), peers.end());
+  if (peers.empty() && world_.etcd != nullptr) peers.push_back(world_.etcd->node());
   return peers;
 }
 
@@ -119,7 +139,7 @@ void Chaos::PlanFault(const FaultEvent& fault) {
     queue->At(when, [node, end] { node->Pause(end); });
   } else if (fault.kind == Kind::kCut || fault.kind == Kind::kSlowLink) {
     queue->At(when, [this, node, fault, end] { Ail(node, fault, end); });
-  } else if (node == world_.coordinator->node()) {
+  } else if (fault.node == "c") {
     queue->At(when, [this] { world_.coordinator->Kill(); });
     queue->At(end, [this] { world_.coordinator->Start(); });
   } else {
@@ -158,7 +178,7 @@ void Chaos::LosePower(const PowerLoss& loss) {
     server->Kill();
     queue->At(again(), [server = server.get()] { server->Start(); });
   }
-  if (loss.coordinator) {
+  if (loss.coordinator && world_.coordinator != nullptr) {
     world_.coordinator->Kill();
     queue->At(again(), [this] { world_.coordinator->Start(); });
   }
@@ -177,11 +197,12 @@ void Chaos::Try(const FaultEvent& fault) {
   if (world_.queue->now() >= At(scenario_.calm)) return;
   SimServer* const server = Choose(fault.node);
   const bool can = server != nullptr && server->node()->up();
-  if (can && (scenario_.reckless || IsSafe(*server))) return Hit(server, fault);
+  if (can && (scenario_.reckless || IsSafe(TargetsOf(server, fault)))) return Hit(server, fault);
   world_.queue->At(world_.queue->now() + kTryAgain, [this, fault] { Try(fault); });
 }
 
 SimServer* Chaos::Choose(const std::string& who) {
+  if (who == "coordinator") return Elected();
   if (who != "primary" && who != "backup") return FindServer(who);
   const auto& placements = world_.oracle->replicas().placements();
   if (placements.empty()) return servers_[random_.Below(servers_.size())].get();
@@ -199,18 +220,30 @@ bool Chaos::IsWell(const SimServer& server) const {
          (ill == ill_until_.end() || world_.queue->now() > ill->second + kConvalescence);
 }
 
-bool Chaos::IsSafe(const SimServer& target) const {
+// Where servers elect, one of two that are cut from each other may be the coordinator, or become it,
+// and take the other for lost.
+Chaos::Targets Chaos::TargetsOf(const SimServer* server, const FaultEvent& fault) const {
+  Targets targets = {server};
+  if (world_.etcd == nullptr || fault.kind != Kind::kCut) return targets;
+  const std::vector<Node*> peers = PeersOf(server->node(), fault.peer);
+  SimServer* const other = FindServer(peers[0]->name());
+  if (peers.size() == 1 && other != nullptr) targets.insert(other);
+  return targets;
+}
+
+bool Chaos::IsSafe(const Targets& targets) const {
   const auto& placements = world_.oracle->replicas().placements();
   // Which servers the coordinator knows, nobody can tell.
   if (placements.empty()) return false;
   return std::all_of(placements.begin(), placements.end(),
-                     [&](const auto& placement) { return IsSafe(target, placement.second); });
+                     [&](const auto& placement) { return IsSafe(targets, placement.second); });
 }
 
-bool Chaos::IsSafe(const SimServer& target, const v1::PartitionPlacement& placement) const {
+bool Chaos::IsSafe(const Targets& targets, const v1::PartitionPlacement& placement) const {
   for (const v1::PartitionReplica& replica : placement.replicas()) {
     const SimServer* const server = FindServer(replica.server());
-    if (server != &target && IsWell(*server) && IsGood(replica, placement)) return true;
+    const bool is_hit = targets.count(server) > 0;
+    if (!is_hit && IsWell(*server) && IsGood(replica, placement)) return true;
   }
   return false;
 }
@@ -239,8 +272,10 @@ void Chaos::Hit(SimServer* server, const FaultEvent& fault) {
   EventQueue* const queue = world_.queue;
   const absl::Time end = EndOf(queue->now(), fault);
   ++server_faults_;
-  absl::Time& ill = ill_until_[server];
-  ill = std::max(ill, end);
+  for (const SimServer* const target : TargetsOf(server, fault)) {
+    absl::Time& ill = ill_until_[target];
+    ill = std::max(ill, end);
+  }
   switch (fault.kind) {
     case Kind::kKill:
       server->Kill();

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Chaos {
 
   SimServer* FindServer(const std::string& name) const;
   SimWorker* FindWorker(const std::string& name) const;
+  SimServer* Elected() const;
+  Node* CoordinatorNode() const;
   Node* Find(const std::string& name) const;
   std::vector<Node*> PeersOf(const Node* node, const std::string& name) const;
   void Ail(Node* node, const FaultEvent& fault, absl::Time end);
@@ -53,8 +56,10 @@ class Chaos {
   void Try(const FaultEvent& fault);
   SimServer* Choose(const std::string& who);
   bool IsWell(const SimServer& server) const;
-  bool IsSafe(const SimServer& target) const;
-  bool IsSafe(const SimServer& target, const v1::PartitionPlacement& placement) const;
+  using Targets = std::set<const SimServer*>;
+  Targets TargetsOf(const SimServer* server, const FaultEvent& fault) const;
+  bool IsSafe(const Targets& targets) const;
+  bool IsSafe(const Targets& targets, const v1::PartitionPlacement& placement) const;
   bool IsGood(const v1::PartitionReplica& replica, const v1::PartitionPlacement& placement) const;
   void Hit(SimServer* server, const FaultEvent& fault);
 

@@ -12,6 +12,8 @@
 #include "server/checkpoint/memory_file_system.h"
 #include "tests/sim/chaos.h"
 #include "tests/sim/checkpoint_oracle.h"
+#include "tests/sim/control_host.h"
+#include "tests/sim/etcd.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/expected.h"
 #include "tests/sim/network.h"
@@ -50,6 +52,8 @@ class Cluster {
 
  private:
   absl::Time At(absl::Duration elapsed) const { return queue_.start() + elapsed; }
+  World MakeWorld();
+  void AddHost(ControlHost* host);
   absl::Duration Deadline() const;
   void Begin();
   void CheckTime(absl::Time deadline);
@@ -75,12 +79,13 @@ class Cluster {
   Oracle oracle_;
   MemoryFileSystem folder_;
   CheckpointOracle checkpoints_;
-  SimCoordinator coordinator_;
+  std::unique_ptr<SimCoordinator> coordinator_;  // One of these is null.
+  std::unique_ptr<Etcd> etcd_;
   World world_;
   std::vector<std::unique_ptr<SimServer>> servers_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
   Chaos chaos_;
-  Operators operators_;
+  std::unique_ptr<Operators> operators_;
 
   std::string last_seen_ = "nothing";
   bool is_over_ = false;
@@ -97,21 +102,47 @@ Cluster::Cluster(const Scenario& scenario, bool print)
       network_(&queue_, scenario.seed),
       oracle_(&scenario_),
       checkpoints_(&scenario_, &folder_, &oracle_),
-      coordinator_(&queue_, &network_, &oracle_),
-      world_{&scenario_, &queue_, &network_, &oracle_, &coordinator_, {}, &folder_, &checkpoints_},
-      chaos_(&world_, &servers_, &workers_),
-      operators_(&world_, [this](const v1::JobStatus& status) { OnSeen(status); }) {
+      coordinator_(scenario.elects
+                       ? nullptr
+                       : std::make_unique<SimCoordinator>(&queue_, &network_, &oracle_)),
+      etcd_(scenario.elects ? std::make_unique<Etcd>(&queue_, &network_, scenario.seed) : nullptr),
+      world_(MakeWorld()),
+      chaos_(&world_, &servers_, &workers_) {
   PACELINE_CHECK(folder_.MakeFolder("/disk").ok() && folder_.SyncFolder("/").ok());
-  network_.SetRole(coordinator_.node(), Network::Role::kCoordinator);
   for (uint32_t i = 0; i < scenario.servers; ++i) {
     servers_.push_back(std::make_unique<SimServer>(absl::StrCat("s", i), &world_));
-    world_.servers[servers_.back()->address()] = servers_.back().get();
-    network_.SetRole(servers_.back()->node(), Network::Role::kServer);
+    SimServer* const server = servers_.back().get();
+    world_.servers[server->address()] = server;
+    network_.SetRole(server->node(), Network::Role::kServer);
+    if (server->control() != nullptr) AddHost(server->control());
   }
+  if (coordinator_ != nullptr) AddHost(coordinator_->host());
+  network_.SetRole(etcd_ != nullptr ? etcd_->node() : coordinator_->node(),
+                   Network::Role::kCoordinator);
   for (size_t i = 0; i < scenario.workers.size(); ++i) {
     workers_.push_back(
         std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i], &world_));
   }
+  operators_ = std::make_unique<Operators>(
+      &world_, [this](const v1::JobStatus& status) { OnSeen(status); });
+}
+
+World Cluster::MakeWorld() {
+  World world;
+  world.scenario = &scenario_;
+  world.queue = &queue_;
+  world.network = &network_;
+  world.oracle = &oracle_;
+  world.coordinator = coordinator_.get();
+  world.etcd = etcd_.get();
+  world.folder = &folder_;
+  world.checkpoints = &checkpoints_;
+  return world;
+}
+
+void Cluster::AddHost(ControlHost* host) {
+  world_.hosts[host->address()] = host;
+  absl::StrAppend(&world_.coordinators, world_.coordinators.empty() ? "" : ",", host->address());
 }
 
 absl::Duration Cluster::Deadline() const {
@@ -154,13 +185,13 @@ RunResult Cluster::Run() {
 }
 
 void Cluster::Begin() {
-  coordinator_.Start();
+  if (coordinator_ != nullptr) coordinator_->Start();
   for (const auto& server : servers_) server->Start();
   for (size_t i = 0; i < workers_.size(); ++i) {
     queue_.At(At(scenario_.workers[i].start), [worker = workers_[i].get()] { worker->Start(); });
   }
   chaos_.Plan();
-  operators_.Begin();
+  operators_->Begin();
 }
 
 void Cluster::CheckTime(absl::Time deadline) {

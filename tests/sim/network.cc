@@ -71,11 +71,14 @@ Network::Role Network::RoleOf(const Node* node) const {
   return known == roles_.end() ? Role::kEdge : known->second;
 }
 
-const LinkFaults& Network::FaultsOf(const Node* a, const Node* b) const {
-  const Role one = RoleOf(a);
-  const Role two = RoleOf(b);
+const LinkFaults& Network::FaultsOf(const Way& way) const {
+  static const LinkFaults& none = *new LinkFaults;
+  if (way.from == way.to) return none;
+  const Role one = RoleOf(way.from);
+  const Role two = RoleOf(way.to);
   if (one == Role::kEdge || two == Role::kEdge) return faults_.edge;
-  return one == Role::kServer && two == Role::kServer ? faults_.peers : faults_.spine;
+  const bool is_peers = one == Role::kServer && two == Role::kServer && !way.is_control;
+  return is_peers ? faults_.peers : faults_.spine;
 }
 
 void Network::Cut(const Node* from, const Node* to, absl::Time until) {
@@ -98,18 +101,18 @@ bool Network::IsCut(const Node* from, const Node* to) const {
   return ailment != ailments_.end() && queue_->now() < ailment->second.cut_until;
 }
 
-Network::Fate Network::DrawFate(const Node* from, const Node* to) {
-  if (IsCut(from, to)) return Fate::kLost;
-  const LinkFaults& faults = FaultsOf(from, to);
+Network::Fate Network::DrawFate(const Way& way) {
+  if (IsCut(way.from, way.to)) return Fate::kLost;
+  const LinkFaults& faults = FaultsOf(way);
   const double draw = random_.Fraction();
   if (draw < faults.lose) return Fate::kLost;
   if (draw < faults.lose + faults.reset) return Fate::kReset;
   return Fate::kArrives;
 }
 
-absl::Duration Network::DrawDelay(const Node* from, const Node* to) {
-  const LinkFaults& faults = FaultsOf(from, to);
-  const auto ailment = ailments_.find({from, to});
+absl::Duration Network::DrawDelay(const Way& way) {
+  const LinkFaults& faults = FaultsOf(way);
+  const auto ailment = ailments_.find({way.from, way.to});
   absl::Duration extra;
   if (ailment != ailments_.end() && queue_->now() < ailment->second.slow_until) {
     extra = ailment->second.extra;
@@ -123,26 +126,28 @@ absl::Duration Network::DrawDelay(const Node* from, const Node* to) {
 // ---- Calls ----
 
 uint64_t Network::Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done,
-                       bool once) {
+                       Kind kind) {
   const uint64_t id = next_id_++;
-  open_[id] = {from, to, std::move(done), {}};
+  const Way way{from, to, kind.is_control};
+  open_[id] = {way, std::move(done), {}};
   from->After(timeout, [this, id] {
     if (open_.count(id) == 0) return;
     TellServer(open_.at(id));
     Finish(id, absl::DeadlineExceededError("the call's deadline is over"), nullptr);
   });
-  SendRequest(id, from->life(), from, to, serve);
-  if (random_.Chance(FaultsOf(from, to).duplicate) && !once) {
+  SendRequest(id, from->life(), way, serve);
+  if (random_.Chance(FaultsOf(way).duplicate) && !kind.once) {
     queue_->Trace("call ", id, " is sent twice");
-    SendRequest(id, from->life(), from, to, serve);
+    SendRequest(id, from->life(), way, serve);
   }
   return id;
 }
 
-void Network::SendRequest(uint64_t id, uint64_t caller_life, Node* from, Node* to,
-                          const Serve& serve) {
-  const absl::Time arrival = queue_->now() + DrawDelay(from, to);
-  const Fate fate = DrawFate(from, to);
+void Network::SendRequest(uint64_t id, uint64_t caller_life, const Way& way, const Serve& serve) {
+  const absl::Time arrival = queue_->now() + DrawDelay(way);
+  const Fate fate = DrawFate(way);
+  Node* const from = way.from;
+  Node* const to = way.to;
   if (fate == Fate::kLost) {
     queue_->Trace("request of call ", id, " ", from->name(), ">", to->name(), " is lost");
     return;
@@ -152,39 +157,39 @@ void Network::SendRequest(uint64_t id, uint64_t caller_life, Node* from, Node* t
     return;
   }
   // A process that is restarted meanwhile has never heard of this connection.
-  queue_->At(arrival, [this, id, caller_life, from, to, serve, life = to->life()] {
-    if (to->up() && to->life() == life) {
-      to->At(queue_->now(), [this, id, from, to, serve] { Arrive(id, from, to, serve); });
-    } else if (from->up() && from->life() == caller_life) {
-      from->At(queue_->now(), [this, id] { Break(id); });
+  queue_->At(arrival, [this, id, caller_life, way, serve, life = to->life()] {
+    if (way.to->up() && way.to->life() == life) {
+      way.to->At(queue_->now(), [this, id, way, serve] { Arrive(id, way, serve); });
+    } else if (way.from->up() && way.from->life() == caller_life) {
+      way.from->At(queue_->now(), [this, id] { Break(id); });
     }
   });
 }
 
-void Network::Arrive(uint64_t id, Node* from, Node* to, const Serve& serve) {
+void Network::Arrive(uint64_t id, const Way& way, const Serve& serve) {
   auto incoming = std::make_shared<Incoming>();
   incoming->number = next_number_++;
-  incoming->answer = [this, id, from, to](absl::Status status, std::shared_ptr<const void> answer) {
-    SendAnswer(id, from, to, std::move(status), std::move(answer));
+  incoming->answer = [this, id, way](absl::Status status, std::shared_ptr<const void> answer) {
+    SendAnswer(id, way.Back(), std::move(status), std::move(answer));
   };
   const auto open = open_.find(id);
   if (open != open_.end()) open->second.arrived[incoming->number] = incoming;
   serve(std::move(incoming));
 }
 
-void Network::SendAnswer(uint64_t id, Node* from, Node* to, absl::Status status,
+void Network::SendAnswer(uint64_t id, const Way& way, absl::Status status,
                          std::shared_ptr<const void> answer) {
   if (open_.count(id) == 0) return;
-  const absl::Time arrival = queue_->now() + DrawDelay(to, from);
-  switch (DrawFate(to, from)) {
+  const absl::Time arrival = queue_->now() + DrawDelay(way);
+  switch (DrawFate(way)) {
     case Fate::kLost:
-      queue_->Trace("answer to call ", id, " ", to->name(), ">", from->name(), " is lost");
+      queue_->Trace("answer to call ", id, " ", way.from->name(), ">", way.to->name(), " is lost");
       return;
     case Fate::kReset:
-      from->At(arrival, [this, id] { Break(id); });
+      way.to->At(arrival, [this, id] { Break(id); });
       return;
     case Fate::kArrives:
-      from->At(arrival, [this, id, status = std::move(status), answer = std::move(answer)] {
+      way.to->At(arrival, [this, id, status = std::move(status), answer = std::move(answer)] {
         Finish(id, status, answer.get());
       });
   }
@@ -206,10 +211,10 @@ void Network::Break(uint64_t id) {
 }
 
 void Network::TellServer(const Open& open) {
-  if (!open.to->up() || IsCut(open.from, open.to)) return;
-  const absl::Duration delay = DrawDelay(open.from, open.to);
+  if (!open.way.to->up() || IsCut(open.way.from, open.way.to)) return;
+  const absl::Duration delay = DrawDelay(open.way);
   for (const auto& [number, arrived] : open.arrived) {
-    open.to->After(delay, [arrived = arrived] {
+    open.way.to->After(delay, [arrived = arrived] {
       const std::shared_ptr<Incoming> incoming = arrived.lock();
       if (incoming != nullptr && incoming->on_cancel) incoming->on_cancel();
     });
@@ -226,10 +231,11 @@ void Network::Cancel(uint64_t id) {
 void Network::OnKilled(const Node* node) {
   std::vector<uint64_t> gone;
   for (const auto& [id, open] : open_) {
-    if (open.to == node && !IsCut(open.to, open.from)) {
-      open.from->After(DrawDelay(open.to, open.from), [this, id = id] { Break(id); });
+    const Way& way = open.way;
+    if (way.to == node && !IsCut(way.to, way.from)) {
+      way.from->After(DrawDelay(way.Back()), [this, id = id] { Break(id); });
     }
-    if (open.from == node) gone.push_back(id);
+    if (way.from == node) gone.push_back(id);
   }
   for (const uint64_t id : gone) Cancel(id);
 }

@@ -109,35 +109,49 @@ class Network {
 
   // No message of `from` reaches `to` until `until`.
   void Cut(const Node* from, const Node* to, absl::Time until);
+  // Whether that is so now.
+  bool IsCut(const Node* from, const Node* to) const;
   // Each takes `extra` longer until `until`.
   void Slow(const Node* from, const Node* to, absl::Duration extra, absl::Time until);
 
-  // `serve` runs in `to`, `done` in `from`. Returns the call's id. `once`: the request is never
-  // duplicated.
-  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done,
-                bool once = false);
+  // What a call is: between servers it has the faults of `spine` if it is one of control. `once`:
+  // its request is never duplicated.
+  struct Kind {
+    bool is_control = false;
+    bool once = false;
+  };
+  // `serve` runs in `to`, `done` in `from`, which may be the same. Returns the call's id.
+  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done, Kind kind);
+  uint64_t Call(Node* from, Node* to, absl::Duration timeout, Serve serve, Done done) {
+    return Call(from, to, timeout, std::move(serve), std::move(done), Kind());
+  }
   // The caller has lost interest: `done` is not run.
   void Cancel(uint64_t id);
   // The node's process has just died: breaks its connections.
   void OnKilled(const Node* node);
 
  private:
-  struct Open {
+  // One direction of a call.
+  struct Way {
     Node* from = nullptr;
     Node* to = nullptr;
+    bool is_control = false;
+    Way Back() const { return {to, from, is_control}; }
+  };
+  struct Open {
+    Way way;
     Done done;
     std::map<uint64_t, std::weak_ptr<Incoming>> arrived;  // By number.
   };
   enum class Fate { kArrives, kLost, kReset };
 
-  const LinkFaults& FaultsOf(const Node* a, const Node* b) const;
+  const LinkFaults& FaultsOf(const Way& way) const;
   Role RoleOf(const Node* node) const;
-  bool IsCut(const Node* from, const Node* to) const;
-  Fate DrawFate(const Node* from, const Node* to);
-  absl::Duration DrawDelay(const Node* from, const Node* to);
-  void SendRequest(uint64_t id, uint64_t caller_life, Node* from, Node* to, const Serve& serve);
-  void Arrive(uint64_t id, Node* from, Node* to, const Serve& serve);
-  void SendAnswer(uint64_t id, Node* from, Node* to, absl::Status status,
+  Fate DrawFate(const Way& way);
+  absl::Duration DrawDelay(const Way& way);
+  void SendRequest(uint64_t id, uint64_t caller_life, const Way& way, const Serve& serve);
+  void Arrive(uint64_t id, const Way& way, const Serve& serve);
+  void SendAnswer(uint64_t id, const Way& way, absl::Status status,
                   std::shared_ptr<const void> answer);
   void Finish(uint64_t id, const absl::Status& status, const void* answer);
   void Break(uint64_t id);

@@ -11,7 +11,8 @@ constexpr absl::Duration kRetry = absl::Milliseconds(200);
 }  // namespace
 
 Operators::Operators(const World* world, Seen seen)
-    : world_(*world), seen_(std::move(seen)), client_("client", world->queue) {}
+    : world_(*world), seen_(std::move(seen)), client_("client", world->queue),
+      control_(&client_, &world->hosts, world->coordinators) {}
 
 void Operators::Begin() {
   client_.Start();
@@ -32,8 +33,8 @@ void Operators::Submit() {
   v1::SubmitJobRequest request;
   *request.mutable_spec() = world_.scenario->spec;
   request.set_submission_id("once");
-  world_.coordinator->Call<v1::SubmitJobRequest, v1::SubmitJobReply>(
-      &client_, kTimeout, &Coordinator::OnSubmitJob, request,
+  control_.Call<v1::SubmitJobRequest, v1::SubmitJobReply>(
+      kTimeout, &Coordinator::OnSubmitJob, request,
       [this](const absl::Status& status, const v1::SubmitJobReply* reply) {
         if (reply != nullptr) {
           job_ = reply->job();
@@ -47,8 +48,8 @@ void Operators::Submit() {
 void Operators::Watch() {
   v1::DescribeJobRequest request;
   request.set_job(job_);
-  world_.coordinator->Call<v1::DescribeJobRequest, v1::JobStatus>(
-      &client_, kTimeout, &Coordinator::OnDescribeJob, request,
+  control_.Call<v1::DescribeJobRequest, v1::JobStatus>(
+      kTimeout, &Coordinator::OnDescribeJob, request,
       [this](const absl::Status& /*status*/, const v1::JobStatus* job) {
         if (job != nullptr) seen_(*job);
         client_.After(kRetry, [this] { Watch(); });
@@ -58,8 +59,8 @@ void Operators::Watch() {
 template <typename Request, typename Answer>
 void Operators::Insist(void (Coordinator::*method)(absl::Time, uint64_t, const Request&),
                        const Request& request) {
-  world_.coordinator->Call<Request, Answer>(
-      &client_, kTimeout, method, request,
+  control_.Call<Request, Answer>(
+      kTimeout, method, request,
       [this, method, request](const absl::Status& status, const Answer* answer) {
         world_.queue->Trace("order ", request.ShortDebugString(), ": ", status.ToString(), " ",
                             answer == nullptr ? "" : answer->ShortDebugString());

@@ -9,9 +9,9 @@
 
 #include "absl/time/time.h"
 #include "proto/control.pb.h"
+#include "tests/sim/control_line.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scenario.h"
-#include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_worker.h"
 
 namespace paceline::sim {
@@ -44,6 +44,7 @@ class Operators {
   const World& world_;
   const Seen seen_;
   Node client_;
+  ControlLine control_;
   std::string job_;
 };
 

@@ -35,8 +35,8 @@ WorkPlan Oracle::PlanOf(const v1::Segment& segment) const {
 
 // ---- What goes in ----
 
-void Oracle::OnTold(const v1::JobDirective& directive) {
-  if (!replicas_.OnTold(directive)) return;
+void Oracle::OnTold(uint64_t life, const v1::JobDirective& directive) {
+  if (!replicas_.OnTold(life, directive)) return;
   ++counts_.restores;
   views_.clear();
   rounds_.clear();

@@ -36,8 +36,10 @@ class Oracle {
   const std::string& failure() const { return verdict_.failure(); }
   void Fail(const std::string& what) { verdict_.Fail(what); }
 
-  // What the coordinator says about a job, to whomever.
-  void OnTold(const v1::JobDirective& directive);
+  // What the coordinator in its `life` says about a job, to whomever.
+  void OnTold(uint64_t life, const v1::JobDirective& directive);
+  // A server has become the coordinator.
+  void OnTookOver() { ++counts_.elected; }
   // It has written down that a checkpoint is whole.
   void OnCheckpointWritten() { ++counts_.checkpoints; }
 
@@ -78,6 +80,7 @@ class Oracle {
     uint64_t stale = 0;
     uint64_t checkpoints = 0;
     uint64_t restores = 0;
+    uint64_t elected = 0;  // Coordinators.
   };
   const Counts& counts() const { return counts_; }
 

@@ -72,6 +72,7 @@ bool ReplicaOracle::IsRestart(const v1::JobDirective& directive) const {
 void ReplicaOracle::Restart(const v1::PartitionPlacement& placement) {
   Known& known = known_[placement.partition()];
   Known anew;
+  anew.placements = std::move(known.placements);
   anew.primary = std::move(known.primary);
   anew.places = std::move(known.places);
   anew.denounced = std::move(known.denounced);
@@ -84,7 +85,14 @@ void ReplicaOracle::Restart(const v1::PartitionPlacement& placement) {
   known = std::move(anew);
 }
 
-bool ReplicaOracle::OnTold(const v1::JobDirective& directive) {
+bool ReplicaOracle::OnTold(uint64_t life, const v1::JobDirective& directive) {
+  if (life < life_) {
+    for (const v1::PartitionPlacement& placement : directive.placement()) {
+      if (!placement.replicas().empty()) OnPlacement(placement, true);
+    }
+    return false;
+  }
+  life_ = life;
   const bool is_restart = IsRestart(directive);
   if (directive.has_restore()) origin_ = directive.restore().id();
   if (is_restart) {
@@ -95,7 +103,7 @@ bool ReplicaOracle::OnTold(const v1::JobDirective& directive) {
   for (const v1::PartitionPlacement& placement : directive.placement()) {
     if (placement.replicas().empty()) continue;  // The job waits for servers.
     segment_ = directive.segment().index();
-    OnPlacement(placement);
+    OnPlacement(placement, false);
   }
   return is_restart;
 }
@@ -138,20 +146,25 @@ void ReplicaOracle::Begin(const std::string& server, const v1::PartitionReport& 
   }
 }
 
-void ReplicaOracle::OnPlacement(const v1::PartitionPlacement& placement) {
+void ReplicaOracle::OnPlacement(const v1::PartitionPlacement& placement, bool may_be_late) {
   v1::PartitionPlacement& newest = placements_[placement.partition()];
-  if (placement.config() == newest.config() && newest.replicas_size() > 0) {
-    if (placement.SerializeAsString() == newest.SerializeAsString()) return;
-    return verdict_->Fail(absl::StrCat("one config, two placements: ", newest.ShortDebugString(),
+  Known& known = known_[placement.partition()];
+  const std::string text = placement.SerializeAsString();
+  const auto [told, is_first] = known.placements.emplace(placement.config(), text);
+  if (told->second != text) {
+    v1::PartitionPlacement other;
+    other.ParseFromString(told->second);
+    return verdict_->Fail(absl::StrCat("one config, two placements: ", other.ShortDebugString(),
                                        " and ", placement.ShortDebugString()));
   }
+  if (placement.config() == newest.config() && !is_first) return;
+  if (may_be_late && placement.config() < newest.config()) return;
   if (placement.config() < newest.config() || placement.term() < newest.term()) {
     return verdict_->Fail(absl::StrCat("the coordinator goes back from ", newest.ShortDebugString(),
                                        " to ", placement.ShortDebugString()));
   }
   if (placement.term() > newest.term() && newest.term() > 0) ++promotions_;
   newest = placement;
-  Known& known = known_[placement.partition()];
   bool has_primary = placement.server().empty();
   for (const v1::PartitionReplica& replica : placement.replicas()) {
     const std::pair<std::string, uint64_t> place(replica.server(), replica.server_incarnation());

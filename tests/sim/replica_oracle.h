@@ -29,9 +29,10 @@ class ReplicaOracle {
   // `ahead`: entries that a primary may acknowledge beyond what is committed.
   ReplicaOracle(Verdict* verdict, uint64_t ahead) : verdict_(verdict), ahead_(ahead) {}
 
-  // The coordinator says so, to whomever. True: the job begins anew, from a checkpoint; what copies
-  // that were placed before say counts no more.
-  bool OnTold(const v1::JobDirective& directive);
+  // The coordinator says so in its `life`, to whomever: one of an earlier life than another that has
+  // spoken has been succeeded, and may be late, but decides nothing. True: the job begins anew, from
+  // a checkpoint; what copies that were placed before say counts no more.
+  bool OnTold(uint64_t life, const v1::JobDirective& directive);
 
   // The process that was `incarnation` of `server` and all before it has died.
   void OnServerGone(const std::string& server, uint64_t incarnation);
@@ -78,6 +79,7 @@ class ReplicaOracle {
     // The newest version that a primary has committed.
     uint64_t committed = 0;
     std::map<uint64_t, State> states;  // By version.
+    std::map<uint64_t, std::string> placements;  // By config, as told.
     // Of each term.
     std::map<uint64_t, std::pair<std::string, uint64_t>> primary;
     // By replica id: where it is.
@@ -98,7 +100,7 @@ class ReplicaOracle {
     std::map<std::pair<std::string, uint64_t>, std::set<uint64_t>> ahead;
   };
 
-  void OnPlacement(const v1::PartitionPlacement& placement);
+  void OnPlacement(const v1::PartitionPlacement& placement, bool may_be_late);
   bool IsRestart(const v1::JobDirective& directive) const;
   void Restart(const v1::PartitionPlacement& placement);
   void Begin(const std::string& server, const v1::PartitionReport& report, const ShardSet& applied,
@@ -119,6 +121,7 @@ class ReplicaOracle {
   std::map<uint32_t, Known> known_;
   std::map<std::pair<std::string, uint32_t>, v1::PartitionReport> reports_;
   std::map<std::string, uint64_t> gone_;
+  uint64_t life_ = 0;  // The newest in which a coordinator has spoken.
   uint64_t promotions_ = 0;
   uint32_t segment_ = 0;  // In which the newest placement was told.
   // The checkpoint that the job began from last.

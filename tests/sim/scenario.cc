@@ -179,7 +179,7 @@ uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
 std::string Scenario::Summary() const {
   std::string text = absl::StrCat(
       spec.consistency().ShortDebugString(), " workers=", workers.size(), " servers=", servers,
-      " replicas=", replicas(), ahead() > 0 ? " acks=leader" : "",
+      elects ? " (elect)" : "", " replicas=", replicas(), ahead() > 0 ? " acks=leader" : "",
       " min_in_sync=", spec.fleet().min_in_sync(), " shards=", total_shards(),
       " round=", spec.train().shards_per_round(), " push=", spec.train().shards_per_push(),
       " epochs=", spec.train().epochs(), " optimizer={", spec.optimizer().ShortDebugString(), "}");
@@ -202,6 +202,7 @@ Scenario MakeScenario(uint64_t seed, Mode mode) {
   DrawTrouble(&random, &scenario);
   DrawCheckpoints(&scenario);
   DrawStoreFaults(&scenario);
+  DrawElections(&scenario);
   PACELINE_CHECK(ResolveJobSpec(&scenario.spec).ok());
   return scenario;
 }
@@ -214,6 +215,7 @@ Scenario Undisturbed(const Scenario& scenario) {
   quiet.spec.mutable_fleet()->set_min_in_sync(1);
   quiet.servers = 1;
   quiet.zones = 0;
+  quiet.elects = false;
   quiet.mode = Mode::kLiveness;
   quiet.workers.assign(1, {absl::ZeroDuration(), absl::Milliseconds(1), absl::Milliseconds(1)});
   quiet.skew = ClockSkew();

@@ -38,9 +38,11 @@ struct FaultEvent {
 
   absl::Duration when;
   Kind kind = Kind::kKill;
-  // A worker, "c", a server; "primary", "backup": a server that holds one when the time comes.
+  // A worker, "c", a server; "primary", "backup": a server that holds one when the time comes;
+  // "coordinator": the one that is elected then.
   std::string node;
-  // A node; "servers": all of them; "control": they and the coordinator; "workers"; "all".
+  // A node; "servers": all of them; "control": they and the coordinator; "workers"; "all". Where
+  // servers elect: "c": the coordinator, or for itself etcd; all but "workers": etcd, too; "etcd".
   std::string peer;
   Direction direction = Direction::kBoth;
   absl::Duration duration;
@@ -110,6 +112,7 @@ struct Scenario {
   std::vector<WorkerPlan> workers;  // Named w0, w1, ...
   uint32_t servers = 1;             // Named s0, s1, ...
   uint32_t zones = 0;               // 0: the servers name none.
+  bool elects = false;              // Servers elect who coordinates; else "c" does.
   Mode mode = Mode::kLiveness;
   std::vector<ModeChange> mode_changes;
   absl::Duration call_timeout;

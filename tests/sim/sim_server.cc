@@ -56,12 +56,16 @@ SimServer::SimServer(const std::string& id, const World* world)
       queue_(world->queue),
       network_(world->network),
       oracle_(world->oracle),
-      coordinator_(world->coordinator),
-      servers_(&world->servers),
+      world_(world),
       folder_(world->folder),
       checkpoints_(world->checkpoints),
       random_(world->scenario->seed, absl::StrCat("server/", id)),
-      node_(id, world->queue) {}
+      node_(id, world->queue) {
+  if (world->etcd == nullptr) return;
+  control_ = std::make_unique<ControlHost>(address(), &node_, queue_, network_, oracle_);
+  candidate_ = std::make_unique<Candidate>(id, control_.get(), queue_, world->etcd, oracle_,
+                                           scenario_->seed, [this] { Redirect(); });
+}
 
 void SimServer::Start() {
   if (node_.up()) return;
@@ -93,6 +97,7 @@ void SimServer::Start() {
   patience_ = kPatience;
   armed_ = absl::InfiniteFuture();
   directives_.reset();
+  if (candidate_ != nullptr) candidate_->Start();
   Sync();
 }
 
@@ -100,6 +105,7 @@ void SimServer::Kill() {
   if (!node_.up()) return;
   node_.Kill();
   network_->OnKilled(&node_);
+  if (candidate_ != nullptr) candidate_->Die();
   if (!works_.empty()) {
     // In its middle.
     disk_->DieAfter(random_.Below(kOperationsOfWork));
@@ -119,10 +125,16 @@ void SimServer::Leave() {
   if (identity_.incarnation() != 0) {
     v1::ServerSyncRequest request = MakeRequest();
     request.set_leaving(true);
-    coordinator_->Call<v1::ServerSyncRequest, v1::ServerSyncReply>(
-        &node_, kLeavePatience, &Coordinator::OnServerSync, request,
-        [](const absl::Status&, const v1::ServerSyncReply*) {});
+    ControlHost* const coordinator = WhoCoordinates();
+    if (coordinator != nullptr && coordinator == control_.get()) {
+      coordinator->Tell(&Coordinator::OnServerSync, request);
+    } else if (coordinator != nullptr) {
+      coordinator->Call<v1::ServerSyncRequest>(&node_, kLeavePatience,
+                                               &Coordinator::OnServerSync, request,
+                                               [](const absl::Status&, const ControlAnswer*) {});
+    }
   }
+  if (candidate_ != nullptr) candidate_->Leave();
   // The goodbye is on its way; the process is gone.
   Kill();
 }
@@ -224,8 +236,8 @@ void SimServer::SendReplica(ReplicaCall call) {
   if (append != nullptr) oracle_->OnEntries(*append);
   const uint64_t id = call.id;
   const absl::Duration timeout = call.timeout;
-  const auto found = servers_->find(call.address);
-  if (found == servers_->end()) {
+  const auto found = world_->servers.find(call.address);
+  if (found == world_->servers.end()) {
     return oracle_->Fail(absl::StrCat(id_, " calls a backup at '", call.address, "'"));
   }
   SimServer* const server = found->second;
@@ -315,38 +327,50 @@ v1::ServerSyncRequest SimServer::MakeRequest() const {
   return request;
 }
 
+// Null: nobody has been elected.
+ControlHost* SimServer::WhoCoordinates() const {
+  const auto found =
+      world_->hosts.find(candidate_ == nullptr ? world_->coordinators : candidate_->coordinator());
+  return found == world_->hosts.end() ? nullptr : found->second;
+}
+
 void SimServer::Sync() {
+  ControlHost* const coordinator = WhoCoordinates();
+  if (coordinator == nullptr) {
+    return OnNotSynced(absl::UnavailableError("nobody has been elected coordinator yet"));
+  }
   v1::ServerSyncRequest request = MakeRequest();
   for (v1::PartitionReport& report : Report()) *request.add_partitions() = std::move(report);
-  sync_call_ = coordinator_->Call<v1::ServerSyncRequest, v1::ServerSyncReply>(
+  sync_call_ = coordinator->Call<v1::ServerSyncRequest>(
       &node_, interval_ + patience_, &Coordinator::OnServerSync, request,
-      [this](const absl::Status& status, const v1::ServerSyncReply* reply) {
+      [this](const absl::Status& status, const ControlAnswer* answer) {
         sync_call_ = 0;
-        OnSynced(status, reply);
+        if (!status.ok()) return OnNotSynced(status);
+        OnSynced(std::get<v1::ServerSyncReply>(answer->reply.message));
       },
       // A registration that comes late and again is a new process to the coordinator; gRPC never
       // sends one twice.
       /*once=*/identity_.incarnation() == 0);
 }
 
-void SimServer::OnSynced(const absl::Status& status, const v1::ServerSyncReply* reply) {
-  if (!status.ok()) {
-    queue_->Trace(id_, " sync: ", status.ToString());
-    if (absl::IsFailedPrecondition(status) && identity_.incarnation() != 0) {
-      identity_.set_incarnation(0);
-      known_version_ = 0;
-    }
-    node_.After(retry_, [this] { Sync(); });
-    retry_ = std::min(2 * retry_, kRetryMax);
-    return;
+void SimServer::OnNotSynced(const absl::Status& status) {
+  queue_->Trace(id_, " sync: ", status.ToString());
+  if (absl::IsFailedPrecondition(status) && identity_.incarnation() != 0) {
+    identity_.set_incarnation(0);
+    known_version_ = 0;
   }
+  node_.After(retry_, [this] { Sync(); });
+  retry_ = std::min(2 * retry_, kRetryMax);
+}
+
+void SimServer::OnSynced(const v1::ServerSyncReply& reply) {
   retry_ = kRetryMin;
-  identity_ = reply->server();
+  identity_ = reply.server();
   newest_incarnation_ = std::max(newest_incarnation_, identity_.incarnation());
-  known_version_ = reply->version();
-  interval_ = absl::Milliseconds(reply->sync_interval_ms());
-  patience_ = absl::Milliseconds(reply->lease_ms()) / kPatiencesInLease;
-  if (reply->changed()) Receive(*reply);
+  known_version_ = reply.version();
+  interval_ = absl::Milliseconds(reply.sync_interval_ms());
+  patience_ = absl::Milliseconds(reply.lease_ms()) / kPatiencesInLease;
+  if (reply.changed()) Receive(reply);
   Sync();
 }
 
@@ -386,8 +410,12 @@ void SimServer::Follow() {
 }
 
 void SimServer::Hurry() {
-  // Retrying soon anyway, or registering.
-  if (sync_call_ == 0 || identity_.incarnation() == 0) return;
+  if (identity_.incarnation() == 0) return;  // Registering.
+  Redirect();
+}
+
+void SimServer::Redirect() {
+  if (sync_call_ == 0) return;  // Retrying soon anyway.
   network_->Cancel(sync_call_);
   Sync();
 }

@@ -22,8 +22,11 @@
 #include "server/checkpoint_files.h"
 #include "server/partition/checkpoint_work.h"
 #include "server/partition/partition_host.h"
+#include "tests/sim/candidate.h"
 #include "tests/sim/checkpoint_oracle.h"
+#include "tests/sim/control_host.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/etcd.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -42,7 +45,11 @@ struct World {
   EventQueue* queue = nullptr;
   Network* network = nullptr;
   Oracle* oracle = nullptr;
+  // The fleet has the one or the other: servers elect who coordinates, over the latter.
   SimCoordinator* coordinator = nullptr;
+  Etcd* etcd = nullptr;
+  ControlHosts hosts;        // Of all that coordinate or may,
+  std::string coordinators;  // and their addresses, as --join takes them.
   SimServers servers;
   MemoryFileSystem* folder = nullptr;  // Of all checkpoints.
   CheckpointOracle* checkpoints = nullptr;
@@ -56,6 +63,8 @@ class SimServer {
   const Node* node() const { return &node_; }
   const v1::ServerIdentity& identity() const { return identity_; }
   std::string address() const { return absl::StrCat(id_, ":1"); }
+  // Null: it never coordinates.
+  ControlHost* control() const { return control_.get(); }
 
   // A process that holds nothing.
   void Start();
@@ -89,19 +98,22 @@ class SimServer {
   void Tidy();
   v1::ServerSyncRequest MakeRequest() const;
   // server/sync_loop.
+  ControlHost* WhoCoordinates() const;
   void Sync();
-  void OnSynced(const absl::Status& status, const v1::ServerSyncReply* reply);
+  void OnNotSynced(const absl::Status& status);
+  void OnSynced(const v1::ServerSyncReply& reply);
   void Receive(const v1::ServerSyncReply& reply);
   void Follow();
+  // Syncs anew: there is news; another coordinates.
   void Hurry();
+  void Redirect();
 
   const std::string id_;
   const Scenario* const scenario_;
   EventQueue* const queue_;
   Network* const network_;
   Oracle* const oracle_;
-  SimCoordinator* const coordinator_;
-  const SimServers* const servers_;
+  const World* const world_;
   MemoryFileSystem* const folder_;
   CheckpointOracle* const checkpoints_;
   bool is_calm_ = false;
@@ -112,6 +124,8 @@ class SimServer {
   std::deque<CheckpointWork> works_;
   bool is_tidying_ = false;  // Tried again soon.
   std::unique_ptr<PartitionHost> host_;
+  std::unique_ptr<ControlHost> control_;
+  std::unique_ptr<Candidate> candidate_;  // Null: as control_.
   std::map<uint64_t, std::shared_ptr<Network::Incoming>> calls_;
   absl::Time armed_ = absl::InfiniteFuture();
 

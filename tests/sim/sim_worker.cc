@@ -194,8 +194,8 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
       }
       alive->Perform();
     };
-    world_.coordinator->Call<v1::LeaseRequest, v1::LeaseReply>(
-        node_, kLeaseTimeout, &Coordinator::OnLeaseRuns, request, std::move(done));
+    worker_->control_.Call<v1::LeaseRequest, v1::LeaseReply>(
+        kLeaseTimeout, &Coordinator::OnLeaseRuns, request, std::move(done));
   }
 
   SimWorker* const worker_;
@@ -213,7 +213,7 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
 };
 
 SimWorker::SimWorker(const std::string& id, WorkerPlan plan, const World* world)
-    : plan_(plan), world_(world), node_(id, world->queue) {}
+    : plan_(plan), world_(world), node_(id, world->queue), control_(&node_, &world->hosts, world->coordinators) {}
 
 SimWorker::~SimWorker() = default;
 
@@ -242,8 +242,8 @@ void SimWorker::Leave() {
   v1::WorkerSyncRequest request = MakeRequest();
   request.set_leaving(true);
   if (identity_.incarnation() != 0) {
-    world_->coordinator->Call<v1::WorkerSyncRequest, v1::WorkerSyncReply>(
-        &node_, kLeaveTimeout, &Coordinator::OnWorkerSync, request,
+    control_.Call<v1::WorkerSyncRequest, v1::WorkerSyncReply>(
+        kLeaveTimeout, &Coordinator::OnWorkerSync, request,
         [](const absl::Status&, const v1::WorkerSyncReply*) {});
   }
   // The goodbye is on its way; the process is gone.
@@ -264,8 +264,8 @@ v1::WorkerSyncRequest SimWorker::MakeRequest() const {
 
 void SimWorker::Sync() {
   const v1::WorkerSyncRequest request = MakeRequest();
-  world_->coordinator->Call<v1::WorkerSyncRequest, v1::WorkerSyncReply>(
-      &node_, interval_ + slack_, &Coordinator::OnWorkerSync, request,
+  control_.Call<v1::WorkerSyncRequest, v1::WorkerSyncReply>(
+      interval_ + slack_, &Coordinator::OnWorkerSync, request,
       [this, request](const absl::Status& status, const v1::WorkerSyncReply* reply) {
         OnSynced(request, status, reply);
       });

@@ -15,12 +15,12 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proto/control.pb.h"
+#include "tests/sim/control_line.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/fake_trainer.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/scenario.h"
-#include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_server.h"
 #include "worker/loop/job_loop.h"
 
@@ -55,6 +55,7 @@ class SimWorker {
   const WorkerPlan plan_;
   const World* const world_;
   Node node_;
+  ControlLine control_;
   double slowness_ = 1;
 
   v1::WorkerIdentity identity_;

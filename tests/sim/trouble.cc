@@ -291,4 +291,28 @@ void DrawStoreFaults(Scenario* scenario) {
   }
 }
 
+void DrawElections(Scenario* scenario) {
+  Random random(scenario->seed, "elections");
+  if (scenario->replicas() == 1 || !random.Chance(0.3)) return;
+  scenario->elects = true;
+  std::vector<FaultEvent>& faults = scenario->faults;
+  const auto of_coordinator = std::stable_partition(
+      faults.begin(), faults.end(), [](const FaultEvent& fault) { return fault.node != "c"; });
+  std::vector<FaultEvent> moved(of_coordinator, faults.end());
+  faults.erase(of_coordinator, faults.end());
+  if (scenario->calm < absl::Seconds(1)) return;
+  for (uint64_t i = random.Below(4); i > 0; --i) {
+    FaultEvent& fault = moved.emplace_back(DrawServerFault(&random, *scenario));
+    fault.when = random.Between(absl::ZeroDuration(), scenario->calm);
+    if (random.Chance(0.5)) continue;
+    fault.kind = Kind::kCut;
+    fault.peer = "etcd";
+    fault.duration = random.Ms(100, 8000);
+  }
+  for (FaultEvent& fault : moved) {
+    fault.node = "coordinator";
+    scenario->server_faults.push_back(fault);
+  }
+}
+
 }  // namespace paceline::sim

@@ -19,6 +19,10 @@ void DrawCheckpoints(Scenario* scenario);
 // In some scenarios: times at which the coordinator can write nothing.
 void DrawStoreFaults(Scenario* scenario);
 
+// In some scenarios with replicas: servers elect the coordinator, and what would befall it alone
+// befalls the server that it is.
+void DrawElections(Scenario* scenario);
+
 }  // namespace paceline::sim
 
 #endif  // PACELINE_TESTS_SIM_TROUBLE_H_
