@@ -17,6 +17,7 @@ struct Covered {
     took += run.took;
     finished += run.has_finished ? 1 : 0;
     failed += run.has_failed ? 1 : 0;
+    cancelled += run.was_cancelled ? 1 : 0;
     promotions += run.promotions;
     server_faults += run.server_faults;
     counts.pushes += run.counts.pushes;
@@ -31,10 +32,10 @@ struct Covered {
   }
   void Print() const {
     std::printf("  %" PRIu64 " events in %.0f virtual s; %" PRIu64 " jobs finished, %" PRIu64
-                " failed as they may; %" PRIu64 " faults of servers, %" PRIu64
-                " promotions, %" PRIu64 " coordinators elected\n",
-                events, absl::ToDoubleSeconds(took), finished, failed, server_faults, promotions,
-                counts.elected);
+                " failed as they may, %" PRIu64 " cancelled; %" PRIu64
+                " faults of servers, %" PRIu64 " promotions, %" PRIu64 " coordinators elected\n",
+                events, absl::ToDoubleSeconds(took), finished, failed, cancelled, server_faults,
+                promotions, counts.elected);
     std::printf("  %" PRIu64 " pushes, %" PRIu64 " known before, %" PRIu64 " refused (%" PRIu64
                 " too stale); %" PRIu64 " rounds closed, %" PRIu64 " gated reads; %" PRIu64
                 " checkpoints, %" PRIu64 " jobs back to one\n",
@@ -46,6 +47,7 @@ struct Covered {
   absl::Duration took;
   uint64_t finished = 0;
   uint64_t failed = 0;
+  uint64_t cancelled = 0;
   uint64_t promotions = 0;
   uint64_t server_faults = 0;
   Oracle::Counts counts;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/optional.h"
 #include "common/base/check.h"
 #include "common/job/parameters.h"
 #include "server/checkpoint/memory_file_system.h"
@@ -60,6 +61,10 @@ class Cluster {
   void OnSeen(const v1::JobStatus& status);
   void OnFailed(const v1::JobStatus& status);
 
+  // A cancelled job leaves nothing behind.
+  void OnGone();
+  std::string Remains() const;
+
   // What copies lack, after the end.
   void CheckRecovery(const v1::JobStatus& status);
   std::string Lacking(const v1::JobStatus& status) const;
@@ -90,6 +95,8 @@ class Cluster {
   std::string last_seen_ = "nothing";
   bool is_over_ = false;
   bool has_failed_ = false;
+  absl::optional<absl::Time> gone_;  // The job; since when.
+  bool is_cancelled_ = false;        // And nothing of it is left.
   v1::JobStatus end_;  // FINISHED.
   absl::Time ended_;
   std::vector<float> parameters_;
@@ -104,7 +111,7 @@ Cluster::Cluster(const Scenario& scenario, bool print)
       checkpoints_(&scenario_, &folder_, &oracle_),
       coordinator_(scenario.elects
                        ? nullptr
-                       : std::make_unique<SimCoordinator>(&queue_, &network_, &oracle_)),
+                       : std::make_unique<SimCoordinator>(&scenario_, &queue_, &network_, &oracle_)),
       etcd_(scenario.elects ? std::make_unique<Etcd>(&queue_, &network_, scenario.seed) : nullptr),
       world_(MakeWorld()),
       chaos_(&world_, &servers_, &workers_) {
@@ -124,7 +131,7 @@ Cluster::Cluster(const Scenario& scenario, bool print)
         std::make_unique<SimWorker>(absl::StrCat("w", i), scenario.workers[i], &world_));
   }
   operators_ = std::make_unique<Operators>(
-      &world_, [this](const v1::JobStatus& status) { OnSeen(status); });
+      &world_, [this](const v1::JobStatus& status) { OnSeen(status); }, [this] { OnGone(); });
 }
 
 World Cluster::MakeWorld() {
@@ -177,6 +184,7 @@ RunResult Cluster::Run() {
   result.took = queue_.elapsed();
   result.has_finished = !has_failed_ && end_.state() == v1::FINISHED;
   result.has_failed = has_failed_;
+  result.was_cancelled = is_cancelled_;
   result.parameters = std::move(parameters_);
   result.counts = oracle_.counts();
   result.promotions = oracle_.replicas().promotions();
@@ -210,6 +218,7 @@ void Cluster::OnSeen(const v1::JobStatus& status) {
   last_seen_ = absl::StrCat(v1::JobState_Name(status.state()), " (", status.reason(), ")");
   checkpoints_.OnStatus(status);
   if (status.state() == v1::FINISHED) return OnFinished(status);
+  if (status.state() == v1::CANCELLED && scenario_.is_cancelled()) return;  // Until it is gone.
   if (status.state() == v1::FAILED || status.state() == v1::CANCELLED) return OnFailed(status);
   CheckRecovery(status);
 }
@@ -237,6 +246,32 @@ std::string Cluster::WhatEverybodyDoes() const {
     }
   }
   return absl::StrJoin(all, ";\n  ");
+}
+
+// ---- A cancelled job ----
+
+// Where anything of it is still to be found; empty: nowhere.
+std::string Cluster::Remains() const {
+  for (const auto& server : servers_) {
+    const std::string held = server->Holds();
+    if (!held.empty()) return absl::StrCat(server->node()->name(), " holds ", held);
+  }
+  for (const auto& worker : workers_) {
+    if (worker->HasJobs()) return worker->Doing();
+  }
+  return "";
+}
+
+void Cluster::OnGone() {
+  // A coordinator that has been succeeded, and does not know it, may never have heard of the job.
+  if (!scenario_.is_cancelled() || scenario_.mode == Mode::kSafety) return;
+  if (!gone_.has_value()) gone_ = queue_.now();
+  const std::string remains = Remains();
+  if (remains.empty()) {
+    is_over_ = is_cancelled_ = true;
+  } else if (queue_.now() > std::max(*gone_, At(scenario_.calm)) + kRecoveryBound) {
+    oracle_.Fail(absl::StrCat("long after the job was cancelled, ", remains));
+  }
 }
 
 // ---- Copies ----

@@ -23,6 +23,7 @@ struct RunResult {
   absl::Duration took;  // Virtual.
   bool has_finished = false;
   bool has_failed = false;  // As it may where servers die recklessly.
+  bool was_cancelled = false;  // And left nothing behind.
   std::vector<float> parameters;
   Oracle::Counts counts;
   uint64_t promotions = 0;

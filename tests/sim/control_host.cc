@@ -13,9 +13,11 @@ namespace paceline::sim {
 CoordinatorOptions ControlHost::Options() const {
   CoordinatorOptions options;
   options.release = kRelease;
+  if (scenario_.is_cancelled()) options.ended_jobs_kept = 0;
   options.on_event = [this](const v1::Event& event) {
     queue_->Trace(node_->name(), ": ", event.kind(), " ", event.subject(), ": ", event.message());
     if (event.kind() == "checkpoint-written") oracle_->OnCheckpointWritten();
+    if (event.kind() == "job-failed" && !scenario_.may_lose_all()) oracle_->Fail(event.message());
   };
   return options;
 }

@@ -18,6 +18,7 @@
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/scenario.h"
 
 namespace paceline::sim {
 
@@ -31,8 +32,10 @@ struct ControlAnswer {
 class ControlHost {
  public:
   // Without a coordinator. All outlive the object.
-  ControlHost(std::string address, Node* node, EventQueue* queue, Network* network, Oracle* oracle)
-      : address_(std::move(address)),
+  ControlHost(const Scenario* scenario, std::string address, Node* node, EventQueue* queue,
+              Network* network, Oracle* oracle)
+      : scenario_(*scenario),
+        address_(std::move(address)),
         node_(node),
         queue_(queue),
         network_(network),
@@ -91,6 +94,7 @@ class ControlHost {
   void Show(const Reply& reply);
   void Tick();
 
+  const Scenario& scenario_;
   const std::string address_;
   Node* const node_;
   EventQueue* const queue_;

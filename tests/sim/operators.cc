@@ -10,8 +10,11 @@ constexpr absl::Duration kRetry = absl::Milliseconds(200);
 
 }  // namespace
 
-Operators::Operators(const World* world, Seen seen)
-    : world_(*world), seen_(std::move(seen)), client_("client", world->queue),
+Operators::Operators(const World* world, Seen seen, Gone gone)
+    : world_(*world),
+      seen_(std::move(seen)),
+      gone_(std::move(gone)),
+      client_("client", world->queue),
       control_(&client_, &world->hosts, world->coordinators) {}
 
 void Operators::Begin() {
@@ -25,6 +28,9 @@ void Operators::Begin() {
   }
   for (const absl::Duration when : world_.scenario->checkpoint_orders) {
     queue->At(queue->start() + when, [this] { TakeCheckpoint(); });
+  }
+  if (world_.scenario->is_cancelled()) {
+    queue->At(queue->start() + world_.scenario->cancel, [this] { Cancel(); });
   }
   Submit();
 }
@@ -50,8 +56,9 @@ void Operators::Watch() {
   request.set_job(job_);
   control_.Call<v1::DescribeJobRequest, v1::JobStatus>(
       kTimeout, &Coordinator::OnDescribeJob, request,
-      [this](const absl::Status& /*status*/, const v1::JobStatus* job) {
+      [this](const absl::Status& status, const v1::JobStatus* job) {
         if (job != nullptr) seen_(*job);
+        if (absl::IsNotFound(status)) gone_();
         client_.After(kRetry, [this] { Watch(); });
       });
 }
@@ -83,6 +90,14 @@ void Operators::TakeCheckpoint() {
   request.set_job(job_);
   Insist<v1::TakeCheckpointRequest, v1::TakeCheckpointReply>(&Coordinator::OnTakeCheckpoint,
                                                              request);
+}
+
+void Operators::Cancel() {
+  // Not submitted yet.
+  if (job_.empty()) return client_.After(kRetry, [this] { Cancel(); });
+  v1::CancelJobRequest request;
+  request.set_job(job_);
+  Insist<v1::CancelJobRequest, v1::CancelJobReply>(&Coordinator::OnCancelJob, request);
 }
 
 void Operators::Give(const AdminOrder& order) {

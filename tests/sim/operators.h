@@ -20,9 +20,11 @@ class Operators {
  public:
   // Told of each new look at the job.
   using Seen = std::function<void(const v1::JobStatus&)>;
+  // Told each time that it is no longer there.
+  using Gone = std::function<void()>;
 
   // `world` outlives the object.
-  Operators(const World* world, Seen seen);
+  Operators(const World* world, Seen seen, Gone gone);
 
   // Submits and watches; orders come at their time.
   void Begin();
@@ -35,6 +37,7 @@ class Operators {
   void Change(const v1::ConsistencySpec& consistency);
   void Give(const AdminOrder& order);
   void TakeCheckpoint();
+  void Cancel();
 
   // Until the coordinator has answered.
   template <typename Request, typename Answer>
@@ -43,6 +46,7 @@ class Operators {
 
   const World& world_;
   const Seen seen_;
+  const Gone gone_;
   Node client_;
   ControlLine control_;
   std::string job_;

@@ -188,6 +188,8 @@ std::string Scenario::Summary() const {
   }
   return absl::StrCat(text, " faults=", faults.size(), "+", server_faults.size(),
                       reckless ? " (reckless)" : "", " orders=", orders.size(),
+                      is_cancelled() ? absl::StrCat(" cancelled at ", absl::FormatDuration(cancel))
+                                     : "",
                       " store faults=", store_faults.size(),
                       CheckpointSummary(*this), " calm=", absl::FormatDuration(calm));
 }
@@ -203,6 +205,7 @@ Scenario MakeScenario(uint64_t seed, Mode mode) {
   DrawCheckpoints(&scenario);
   DrawStoreFaults(&scenario);
   DrawElections(&scenario);
+  DrawCancel(&scenario);
   PACELINE_CHECK(ResolveJobSpec(&scenario.spec).ok());
   return scenario;
 }
@@ -225,6 +228,7 @@ Scenario Undisturbed(const Scenario& scenario) {
   quiet.faults.clear();
   quiet.server_faults.clear();
   quiet.orders.clear();
+  quiet.cancel = absl::InfiniteDuration();
   quiet.store_faults.clear();
   quiet.power_losses.clear();
   quiet.checkpoint_orders.clear();

@@ -127,6 +127,8 @@ struct Scenario {
   std::vector<FaultEvent> server_faults;
   bool reckless = false;
   std::vector<AdminOrder> orders;
+  // When people cancel the job; then no job that has ended is kept.
+  absl::Duration cancel = absl::InfiniteDuration();
   std::vector<StoreFault> store_faults;
   std::vector<PowerLoss> power_losses;
   // When people ask for a checkpoint.
@@ -145,6 +147,7 @@ struct Scenario {
   // Every mean is exact in float32, and so is every sum.
   bool is_exact = true;
 
+  bool is_cancelled() const { return cancel < absl::InfiniteDuration(); }
   // Whether all copies of a partition may be lost.
   bool may_lose_all() const { return reckless || !power_losses.empty(); }
   // acks: leader: entries that a primary may acknowledge beyond what is committed; else 0.

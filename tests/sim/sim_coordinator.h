@@ -10,17 +10,18 @@
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/scenario.h"
 
 namespace paceline::sim {
 
 class SimCoordinator {
  public:
-  SimCoordinator(EventQueue* queue, Network* network, Oracle* oracle)
+  SimCoordinator(const Scenario* scenario, EventQueue* queue, Network* network, Oracle* oracle)
       : queue_(queue),
         network_(network),
         oracle_(oracle),
         node_("c", queue),
-        host_("c:1", &node_, queue, network, oracle) {}
+        host_(scenario, "c:1", &node_, queue, network, oracle) {}
 
   Node* node() { return &node_; }
   ControlHost* host() { return &host_; }

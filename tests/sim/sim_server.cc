@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/version.h"
 #include "server/partition/partition_spec.h"
 
@@ -62,7 +63,8 @@ SimServer::SimServer(const std::string& id, const World* world)
       random_(world->scenario->seed, absl::StrCat("server/", id)),
       node_(id, world->queue) {
   if (world->etcd == nullptr) return;
-  control_ = std::make_unique<ControlHost>(address(), &node_, queue_, network_, oracle_);
+  control_ =
+      std::make_unique<ControlHost>(scenario_, address(), &node_, queue_, network_, oracle_);
   candidate_ = std::make_unique<Candidate>(id, control_.get(), queue_, world->etcd, oracle_,
                                            scenario_->seed, [this] { Redirect(); });
 }
@@ -310,6 +312,15 @@ void SimServer::Arm() {
 
 BlockRef SimServer::Peek(const std::string& job, uint32_t partition) const {
   return host_ == nullptr ? nullptr : host_->Parameters(job, partition);
+}
+
+std::string SimServer::Holds() const {
+  if (!node_.up()) return "";
+  std::vector<std::string> all;
+  for (const v1::PartitionReport& report : Report()) all.push_back(report.ShortDebugString());
+  if (!calls_.empty()) all.push_back(absl::StrCat(calls_.size(), " calls that wait"));
+  if (!works_.empty()) all.push_back("checkpoints to write");
+  return absl::StrJoin(all, "; ");
 }
 
 // ---- The conversation with the coordinator ----

@@ -83,6 +83,8 @@ class SimServer {
   // none.
   BlockRef Peek(const std::string& job, uint32_t partition) const;
   std::vector<v1::PartitionReport> Report() const { return host_->Report(node_.clock()); }
+  // What is here of any job, for people; empty: nothing.
+  std::string Holds() const;
 
  private:
   void Deliver(Answer answer);

@@ -39,6 +39,7 @@ class SimWorker {
   // Its computations take `factor` times as long.
   void SetSlowness(double factor) { slowness_ = factor; }
 
+  bool HasJobs() const { return !runners_.empty(); }
   // What it is at, for people.
   std::string Doing() const;
 

@@ -315,4 +315,9 @@ void DrawElections(Scenario* scenario) {
   }
 }
 
+void DrawCancel(Scenario* scenario) {
+  Random random(scenario->seed, "cancel");
+  if (random.Chance(0.07)) scenario->cancel = random.Ms(100, 6000);
+}
+
 }  // namespace paceline::sim

@@ -23,6 +23,9 @@ void DrawStoreFaults(Scenario* scenario);
 // befalls the server that it is.
 void DrawElections(Scenario* scenario);
 
+// In some scenarios: the job is cancelled in the middle of it all.
+void DrawCancel(Scenario* scenario);
+
 }  // namespace paceline::sim
 
 #endif  // PACELINE_TESTS_SIM_TROUBLE_H_
