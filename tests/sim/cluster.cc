@@ -31,6 +31,8 @@ namespace {
 constexpr absl::Duration kLivenessBound = absl::Seconds(60);
 // For copies to come where they should be, once nothing goes wrong.
 constexpr absl::Duration kRecoveryBound = absl::Seconds(25);
+// For the copies on a drained server to be elsewhere, when nothing goes wrong.
+constexpr absl::Duration kDrainBound = absl::Seconds(8);
 constexpr uint64_t kEventsMax = 3'000'000;
 
 bool Damps(const v1::ConsistencySpec& mode) {
@@ -64,6 +66,9 @@ class Cluster {
   // A cancelled job leaves nothing behind.
   void OnGone();
   std::string Remains() const;
+
+  // Nothing stays on a drained server.
+  void CheckDrained();
 
   // What copies lack, after the end.
   void CheckRecovery(const v1::JobStatus& status);
@@ -221,6 +226,7 @@ void Cluster::OnSeen(const v1::JobStatus& status) {
   if (status.state() == v1::CANCELLED && scenario_.is_cancelled()) return;  // Until it is gone.
   if (status.state() == v1::FAILED || status.state() == v1::CANCELLED) return OnFailed(status);
   CheckRecovery(status);
+  if (status.state() == v1::RUNNING) CheckDrained();
 }
 
 void Cluster::OnFailed(const v1::JobStatus& status) {
@@ -320,10 +326,26 @@ void Cluster::CheckRecovery(const v1::JobStatus& status) {
   if (!lack.empty()) oracle_.Fail(absl::StrCat("long after the last fault, ", lack));
 }
 
+// Some time after it was last drained.
+void Cluster::CheckDrained() {
+  if (scenario_.drained.empty()) return;
+  absl::Duration when;
+  for (const AdminOrder& order : scenario_.orders) when = std::max(when, order.when);
+  if (queue_.now() < At(when) + kDrainBound) return;
+  for (const auto& server : servers_) {
+    if (server->node()->name() != scenario_.drained || !server->node()->up()) continue;
+    for (const v1::PartitionReport& report : server->Report()) {
+      oracle_.Fail(absl::StrCat(scenario_.drained, " has long been drained, and holds ",
+                                report.ShortDebugString()));
+    }
+  }
+}
+
 // ---- The end ----
 
 void Cluster::OnFinished(const v1::JobStatus& status) {
   if (end_.state() != v1::FINISHED) {
+    CheckDrained();
     queue_.Trace("the job has finished: ", status.weights_sha256());
     ended_ = queue_.now();
     oracle_.CheckEnd(status);

@@ -188,6 +188,7 @@ std::string Scenario::Summary() const {
   }
   return absl::StrCat(text, " faults=", faults.size(), "+", server_faults.size(),
                       reckless ? " (reckless)" : "", " orders=", orders.size(),
+                      drained.empty() ? "" : absl::StrCat(" drained=", drained),
                       is_cancelled() ? absl::StrCat(" cancelled at ", absl::FormatDuration(cancel))
                                      : "",
                       " store faults=", store_faults.size(),
@@ -206,6 +207,7 @@ Scenario MakeScenario(uint64_t seed, Mode mode) {
   DrawStoreFaults(&scenario);
   DrawElections(&scenario);
   DrawCancel(&scenario);
+  DrawDrained(&scenario);
   PACELINE_CHECK(ResolveJobSpec(&scenario.spec).ok());
   return scenario;
 }
@@ -228,6 +230,7 @@ Scenario Undisturbed(const Scenario& scenario) {
   quiet.faults.clear();
   quiet.server_faults.clear();
   quiet.orders.clear();
+  quiet.drained.clear();
   quiet.cancel = absl::InfiniteDuration();
   quiet.store_faults.clear();
   quiet.power_losses.clear();

@@ -127,6 +127,8 @@ struct Scenario {
   std::vector<FaultEvent> server_faults;
   bool reckless = false;
   std::vector<AdminOrder> orders;
+  // A server whose drain is never taken back; empty: none.
+  std::string drained;
   // When people cancel the job; then no job that has ended is kept.
   absl::Duration cancel = absl::InfiniteDuration();
   std::vector<StoreFault> store_faults;

@@ -320,4 +320,29 @@ void DrawCancel(Scenario* scenario) {
   if (random.Chance(0.07)) scenario->cancel = random.Ms(100, 6000);
 }
 
+void DrawDrained(Scenario* scenario) {
+  Random random(scenario->seed, "drained");
+  const bool has_place = scenario->servers > scenario->replicas();
+  if (scenario->mode != Mode::kLiveness || !has_place || !random.Chance(0.1)) return;
+  scenario->drained = DrawName(&random, "s", scenario->servers);
+  std::vector<AdminOrder>& orders = scenario->orders;
+  const auto contradicts = [scenario](const AdminOrder& order) {
+    return order.server == scenario->drained || order.replicas > scenario->replicas();
+  };
+  orders.erase(std::remove_if(orders.begin(), orders.end(), contradicts), orders.end());
+  AdminOrder order;
+  order.server = scenario->drained;
+  order.when = random.Between(absl::Milliseconds(200), absl::Seconds(4));
+  orders.push_back(order);
+  // Its processes since may have come without a word of it.
+  order.when = scenario->calm + kOrdersArrive;
+  orders.push_back(order);
+  const absl::Duration length = order.when + random.Ms(10000, 25000);
+  const auto workers = static_cast<int64_t>(scenario->workers.size());
+  const absl::Duration compute = length * workers / static_cast<int64_t>(scenario->total_shards());
+  for (WorkerPlan& worker : scenario->workers) {
+    worker.compute = std::min(random.Between(compute / 2, 2 * compute), absl::Seconds(10));
+  }
+}
+
 }  // namespace paceline::sim

@@ -26,6 +26,9 @@ void DrawElections(Scenario* scenario);
 // In some scenarios: the job is cancelled in the middle of it all.
 void DrawCancel(Scenario* scenario);
 
+// In some scenarios of liveness: a server stays drained, and the job is long enough to see it.
+void DrawDrained(Scenario* scenario);
+
 }  // namespace paceline::sim
 
 #endif  // PACELINE_TESTS_SIM_TROUBLE_H_
