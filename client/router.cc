@@ -36,6 +36,14 @@ absl::Status LayOut(const v1::JobDirective& directive, std::vector<ParameterInfo
 
 }  // namespace
 
+bool Router::IsPast(const v1::JobDirective& directive) const {
+  const auto& placement = directive.placement();
+  for (size_t i = 0; i < routes_.size() && i < static_cast<size_t>(placement.size()); ++i) {
+    if (placement[static_cast<int>(i)].config() < routes_[i].config) return true;
+  }
+  return false;
+}
+
 absl::Status Router::Update(const v1::JobDirective& directive, std::vector<uint32_t>* moved) {
   moved->clear();
   if (directive.placement().empty()) return absl::OkStatus();
@@ -58,6 +66,7 @@ absl::Status Router::Update(const v1::JobDirective& directive, std::vector<uint3
     routes[i].address = place.address();
     routes[i].term = place.term();
     routes[i].server_incarnation = place.server_incarnation();
+    routes[i].config = place.config();
     if (routes_.empty() || !SamePlace(routes[i], routes_[i])) moved->push_back(i);
   }
 

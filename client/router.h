@@ -24,6 +24,7 @@ struct Route {
   std::string address;
   uint64_t term = 0;
   uint64_t server_incarnation = 0;
+  uint64_t config = 0;
 };
 
 class Router {
@@ -31,6 +32,10 @@ class Router {
   // Takes the places of `directive`; one without a placement (state WAITING) changes nothing.
   // `moved` becomes the partitions whose place or term is not what it was.
   absl::Status Update(const v1::JobDirective& directive, std::vector<uint32_t>* moved);
+
+  // Whether a newer one has been taken: a coordinator that another has succeeded, and does not know
+  // it, still answers.
+  bool IsPast(const v1::JobDirective& directive) const;
 
   // Whether the places are known.
   bool ready() const { return !routes_.empty(); }

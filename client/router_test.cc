@@ -45,6 +45,20 @@ TEST_CASE("routes follow the spec's partitions and the directive's places") {
   CHECK(router.parameters()[1].name == "b");
 }
 
+TEST_CASE("what a coordinator says that has been succeeded is past, what its successor says is not") {
+  Router router;
+  std::vector<uint32_t> moved;
+  v1::JobDirective directive = TwoPartitions();
+  directive.mutable_placement(1)->set_config(3);
+  CHECK_FALSE(router.IsPast(directive));
+  REQUIRE(router.Update(directive, &moved).ok());
+
+  CHECK_FALSE(router.IsPast(directive));
+  CHECK(router.IsPast(TwoPartitions()));
+  directive.mutable_placement(0)->set_config(1);
+  CHECK_FALSE(router.IsPast(directive));
+}
+
 TEST_CASE("partitions are cut for the layout's servers, on however many the job runs") {
   Router router;
   std::vector<uint32_t> moved;

@@ -18,6 +18,7 @@ constexpr absl::Duration kRefreshWithin = absl::Milliseconds(200);
 }  // namespace
 
 absl::Status Session::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
+  if (router.IsPast(directive)) return absl::OkStatus();
   state_ = directive.state();
   if (HasEnded(state_) && operation_ != nullptr) {
     Finish(absl::CancelledError(

@@ -39,6 +39,18 @@ TEST_CASE("a read asks every partition and puts their parts together") {
   CHECK(f.session->bytes_pulled() == 2 * kElements * sizeof(float));
 }
 
+TEST_CASE("what a coordinator says that has been succeeded moves nothing") {
+  Fixture f;
+  const v1::JobDirective before = f.directive;
+  f.directive.mutable_placement(0)->set_config(2);
+  f.directive.mutable_placement(0)->set_address("s9:1");
+  REQUIRE(f.session->OnDirective(f.now, f.directive).ok());
+
+  REQUIRE(f.session->OnDirective(f.now, before).ok());
+
+  CHECK(f.session->router()[0].address == "s9:1");
+}
+
 TEST_CASE("only the partition that failed is asked again, with the same push") {
   Fixture f;
   const std::vector<ParameterCall> calls = f.Exchange();

@@ -14,6 +14,7 @@ namespace paceline {
 // ---- Events ----
 
 void JobLoop::Impl::OnDirective(absl::Time now, const v1::JobDirective& directive) {
+  if (session.router().IsPast(directive)) return;
   times_.Count(now, TimeKind());
   const absl::Status status = session.OnDirective(now, directive);
   const bool is_new = job_.Update(directive, session.ready());
