@@ -190,8 +190,9 @@ void AddMode(CLI::App& app, int* exit_code) {
       AddJobCommand(app, "mode", "change the consistency mode of a running job", flags.get());
   AddJob(command, flags.get())->required();
   command
-      ->add_option("mode", flags->mode,
-                   "as in the spec: sync, '{ssp: 3}', async, '{async: {max_staleness: 8}}'")
+      ->add_option(
+          "mode", flags->mode,
+          "as in the spec: sync, '{quorum: 3}', '{ssp: 3}', async, '{async: {max_staleness: 8}}'")
       ->required();
   command->footer(R"(Examples
   paceline mode fashion-mnist-1 async

@@ -223,7 +223,9 @@ Rows PushFacts(const v1::JobStatus& job) {
   uint64_t duplicates = 0;
   uint64_t stale = 0;
   uint64_t invalid = 0;
+  const v1::PartitionReport* most = nullptr;  // Dropped.
   for (const v1::PartitionReport& p : job.partitions()) {
+    if (p.shards_dropped() > (most == nullptr ? 0 : most->shards_dropped())) most = &p;
     duplicates += p.pushes_duplicate();
     stale += p.pushes_refused_stale();
     invalid += p.pushes_invalid();
@@ -232,6 +234,10 @@ Rows PushFacts(const v1::JobStatus& job) {
   }
   facts.push_back({"pushes", absl::StrCat(duplicates, " duplicate, ", stale, " too stale, ",
                                           invalid, " invalid")});
+  if (most != nullptr) {
+    facts.push_back({"data shards", absl::StrCat(most->shards_dropped(), " dropped, of which ",
+                                                 most->shards_carried(), " carried")});
+  }
   if (!job.weights_sha256().empty()) facts.push_back({"weights_sha256", job.weights_sha256()});
   return facts;
 }
@@ -300,6 +306,13 @@ std::string ConsistencyName(const v1::ConsistencySpec& consistency) {
       return absl::StrCat(
           "async(max_staleness ", consistency.async().max_staleness(), ", ",
           absl::AsciiStrToLower(v1::AsyncMode::OnStale_Name(consistency.async().on_stale())), ")");
+    case v1::ConsistencySpec::kQuorum: {
+      const v1::QuorumMode& quorum = consistency.quorum();
+      const std::string carried = quorum.on_late() == v1::QuorumMode::CARRY
+                                      ? absl::StrFormat(", carry %g", quorum.carry_weight())
+                                      : "";
+      return absl::StrFormat("quorum(%d, grace %g%s)", quorum.workers(), quorum.grace(), carried);
+    }
     default: {
       const v1::SyncMode& sync = consistency.sync();
       return sync.has_speculate() && !sync.speculate() ? "sync(no help)" : "sync";

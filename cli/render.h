@@ -19,7 +19,8 @@ std::string StateName(v1::JobState state);
 // Whether samples have been trained on: without, there is no training loss.
 bool HasTrained(const v1::JobStatus& job);
 
-// "sync", "sync(no help)", "ssp(3)", "async", "async(max_staleness 8, damp)".
+// "sync", "sync(no help)", "quorum(3, grace 3)", "quorum(3, grace 3, carry 0.5)", "ssp(3)",
+// "async", "async(max_staleness 8, damp)".
 std::string ConsistencyName(const v1::ConsistencySpec& consistency);
 
 // "1 worker", "2 workers".

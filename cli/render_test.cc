@@ -91,6 +91,19 @@ weights_sha256  abcd
 )");
 }
 
+TEST_CASE("what quorum rounds were closed without is shown of the partition where it is most") {
+  v1::JobStatus job;
+  job.set_job("new-1");
+  CHECK(JobText(job, 1000).find("data shards") == std::string::npos);
+  for (const uint64_t dropped : {3, 12, 7}) {
+    v1::PartitionReport* const partition = job.add_partitions();
+    partition->set_shards_dropped(dropped);
+    partition->set_shards_carried(dropped / 2);
+  }
+  CHECK(JobText(job, 1000).find("data shards  12 dropped, of which 6 carried") !=
+        std::string::npos);
+}
+
 TEST_CASE("only the newest evaluations are shown") {
   v1::JobStatus job;
   for (uint32_t epoch = 1; epoch <= 20; ++epoch) job.add_evaluations()->set_epoch(epoch);
@@ -396,6 +409,12 @@ TEST_CASE("consistency modes are named with their bounds") {
   CHECK(ConsistencyName(mode) == "sync");
   mode.mutable_sync()->set_speculate(false);
   CHECK(ConsistencyName(mode) == "sync(no help)");
+  mode.mutable_quorum()->set_workers(3);
+  mode.mutable_quorum()->set_grace(2.5);
+  CHECK(ConsistencyName(mode) == "quorum(3, grace 2.5)");
+  mode.mutable_quorum()->set_on_late(v1::QuorumMode::CARRY);
+  mode.mutable_quorum()->set_carry_weight(0.25);
+  CHECK(ConsistencyName(mode) == "quorum(3, grace 2.5, carry 0.25)");
   mode.mutable_ssp();
   CHECK(ConsistencyName(mode) == "ssp(0)");
   mode.mutable_async();

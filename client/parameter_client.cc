@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/job/job_work.h"
 #include "common/tensor/square_sum.h"
 
 namespace paceline {
@@ -95,7 +96,7 @@ class ParameterClient::Impl {
   absl::StatusOr<std::vector<float>> Pull() {
     PullArgs args;
     args.clock = clock_;
-    args.consistent = is_sync_;
+    args.consistent = has_rounds_;
     session_->BeginPull(SteadyNow(), args);
     return Finish();
   }
@@ -210,7 +211,7 @@ class ParameterClient::Impl {
 
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive) {
     RETURN_IF_ERROR(session_->OnDirective(now, directive));
-    is_sync_ = directive.segment().consistency().has_sync();
+    has_rounds_ = HasRounds(directive.segment().consistency());
     for (const v1::RosterMember& member : directive.roster().members()) {
       if (member.worker().id() == worker_.id()) clock_ = std::max(clock_, member.start_clock());
     }
@@ -308,7 +309,7 @@ class ParameterClient::Impl {
   std::vector<ParameterInfo> parameters_;
   std::vector<uint64_t> versions_;
   bool is_joined_ = false;
-  bool is_sync_ = false;
+  bool has_rounds_ = false;
   uint64_t clock_ = 0;
   absl::Status error_;
   // Calls under way and when they were sent, if anybody wants to know.

@@ -15,8 +15,10 @@ namespace paceline {
 // Data shards in one epoch of at least one training sample, in data shards of at least one.
 uint64_t ShardsPerEpoch(const v1::JobSpec& spec, const v1::DatasetFacts& facts);
 
-// Data shards that one run of a segment in this mode holds at most: a round's in sync, a push's
-// else.
+// Whether the mode works in rounds, which all workers share: sync and quorum.
+bool HasRounds(const v1::ConsistencySpec& consistency);
+
+// Data shards that one run of a segment in this mode holds at most: a round's, or a push's.
 uint64_t RunLength(const v1::JobSpec& spec, const v1::ConsistencySpec& consistency);
 
 }  // namespace paceline

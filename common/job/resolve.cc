@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/job/folder_path.h"
 #include "common/job/job_spec.h"
+#include "common/job/job_work.h"
 #include "common/job/layer_plan.h"
 #include "common/job/number_rules.h"
 #include "common/job/parameters.h"
@@ -29,6 +30,7 @@ constexpr int kDimensionsMax = 8;
 constexpr uint64_t kDimensionEnd = uint64_t{1} << 31;
 constexpr float kAdamwWeightDecay = 0.01f;
 constexpr uint32_t kCheckpointEveryS = 60;
+constexpr double kCarryWeight = 0.5;
 constexpr NumberRange kWorkerWeight{0, 1e6, true};
 
 template <typename... Parts>
@@ -305,6 +307,18 @@ void FillOptimizer(v1::OptimizerSpec* optimizer) {
   if (schedule->curve_case() == v1::ScheduleSpec::CURVE_NOT_SET) schedule->mutable_constant();
 }
 
+absl::Status ResolveQuorum(v1::QuorumMode* quorum) {
+  if (!quorum->has_on_late()) quorum->set_on_late(v1::QuorumMode::DROP);
+  if (quorum->on_late() == v1::QuorumMode::CARRY) {
+    if (!quorum->has_carry_weight()) quorum->set_carry_weight(kCarryWeight);
+    return absl::OkStatus();
+  }
+  if (!quorum->has_carry_weight()) return absl::OkStatus();
+  return Invalid(
+      "consistency.quorum.carry_weight is given, but nothing is carried; wanted on_late carry, or "
+      "neither");
+}
+
 absl::Status ResolveConsistency(bool is_bare, v1::ConsistencySpec* consistency) {
   if (consistency->mode_case() == v1::ConsistencySpec::MODE_NOT_SET) {
     if (is_bare) {
@@ -313,12 +327,12 @@ absl::Status ResolveConsistency(bool is_bare, v1::ConsistencySpec* consistency) 
       consistency->mutable_sync();
     }
   }
-  if (is_bare && consistency->has_sync()) {
+  if (is_bare && HasRounds(*consistency)) {
     return Invalid(
-        "consistency is sync, but model.parameters has no data shards to make rounds of; wanted "
-        "ssp "
-        "or async");
+        "consistency is ", consistency->has_quorum() ? "quorum" : "sync",
+        ", but model.parameters has no data shards to make rounds of; wanted ssp or async");
   }
+  if (consistency->has_quorum()) return ResolveQuorum(consistency->mutable_quorum());
   if (consistency->has_sync() && !consistency->sync().has_speculate()) {
     consistency->mutable_sync()->set_speculate(true);
   }
@@ -362,10 +376,15 @@ absl::Status CheckFleet(const v1::FleetSpec& fleet, const v1::ConsistencySpec& c
     return Invalid("fleet.min_in_sync is ", fleet.min_in_sync(),
                    "; wanted at most fleet.replicas (", fleet.replicas(), ")");
   }
-  if (fleet.acks() == v1::FleetSpec::LEADER && !consistency.has_ssp() && !consistency.has_async()) {
+  if (fleet.acks() == v1::FleetSpec::LEADER && HasRounds(consistency)) {
     return Invalid(
-        "fleet.acks is leader and consistency sync: an acknowledged round is not computed again; "
-        "wanted consistency ssp or async, or acks all");
+        "fleet.acks is leader and consistency ", consistency.has_quorum() ? "quorum" : "sync",
+        ": an acknowledged round is not computed again; wanted consistency ssp or async, or acks "
+        "all");
+  }
+  if (consistency.quorum().workers() > fleet.workers()) {
+    return Invalid("consistency.quorum.workers is ", consistency.quorum().workers(),
+                   "; wanted at most fleet.workers (", fleet.workers(), ")");
   }
   return absl::OkStatus();
 }

@@ -159,6 +159,10 @@ TEST_CASE("bare parameters have no rounds: async unless ssp is asked for") {
 
   spec.mutable_consistency()->mutable_sync();
   CHECK(ErrorOf(spec).find("consistency is sync, but model.parameters has no data shards") == 0);
+  spec.mutable_consistency()->mutable_quorum()->set_workers(1);
+  CHECK(ErrorOf(spec) ==
+        "consistency is quorum, but model.parameters has no data shards to make rounds of; wanted "
+        "ssp or async");
 }
 
 TEST_CASE("bare parameters have names of their own and sensible shapes") {
@@ -565,10 +569,48 @@ TEST_CASE("a primary may acknowledge alone only where lost work is granted again
   CHECK(ErrorOf(spec) ==
         "fleet.acks is leader and consistency sync: an acknowledged round is not computed again; "
         "wanted consistency ssp or async, or acks all");
+  spec.mutable_consistency()->mutable_quorum()->set_workers(1);
+  CHECK(ErrorOf(spec) ==
+        "fleet.acks is leader and consistency quorum: an acknowledged round is not computed again; "
+        "wanted consistency ssp or async, or acks all");
   spec.mutable_consistency()->mutable_ssp();
   CHECK(Resolved(spec).fleet().acks() == v1::FleetSpec::LEADER);
   spec.mutable_consistency()->mutable_async();
   CHECK(Resolved(spec).fleet().acks() == v1::FleetSpec::LEADER);
+}
+
+TEST_CASE("a quorum is of the workers that the job wants, and carries only where it is told to") {
+  v1::JobSpec spec = Minimal();
+  spec.mutable_fleet()->set_workers(4);
+  v1::QuorumMode* const quorum = spec.mutable_consistency()->mutable_quorum();
+  CHECK(ErrorOf(spec) == "consistency.quorum.workers is 0; wanted a whole number in [1, 65536]");
+  quorum->set_workers(5);
+  CHECK(ErrorOf(spec) == "consistency.quorum.workers is 5; wanted at most fleet.workers (4)");
+  quorum->set_workers(3);
+  v1::JobSpec resolved = Resolved(spec);
+  CHECK(resolved.consistency().quorum().grace() == 3);
+  CHECK(resolved.consistency().quorum().on_late() == v1::QuorumMode::DROP);
+  CHECK_FALSE(resolved.consistency().quorum().has_carry_weight());
+  CHECK(Resolved(resolved).SerializeAsString() == resolved.SerializeAsString());
+
+  quorum->set_grace(-1);
+  CHECK(ErrorOf(spec) == "consistency.quorum.grace is -1; wanted a number in [0, 1000]");
+  quorum->set_grace(std::numeric_limits<double>::quiet_NaN());
+  CHECK(ErrorOf(spec).find("consistency.quorum.grace is nan") == 0);
+  quorum->set_grace(0);
+  quorum->set_carry_weight(0.5);
+  CHECK(
+      ErrorOf(spec) ==
+      "consistency.quorum.carry_weight is given, but nothing is carried; wanted on_late carry, or "
+      "neither");
+  quorum->set_on_late(v1::QuorumMode::CARRY);
+  quorum->set_carry_weight(0);
+  CHECK(ErrorOf(spec) == "consistency.quorum.carry_weight is 0; wanted a number in (0, 1]");
+  quorum->clear_carry_weight();
+  resolved = Resolved(spec);
+  CHECK(resolved.consistency().quorum().carry_weight() == 0.5);
+  CHECK(resolved.consistency().quorum().grace() == 0);
+  CHECK(Resolved(resolved).SerializeAsString() == resolved.SerializeAsString());
 }
 
 }  // namespace

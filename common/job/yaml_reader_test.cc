@@ -76,6 +76,11 @@ TEST_CASE("a value of the wrong type is refused with its line, what was seen and
 TEST_CASE("a scalar is a oneof's member of that name, or the message's first field") {
   CHECK(Read("consistency: sync").consistency().has_sync());
   CHECK(Read("consistency: {ssp: 3}").consistency().ssp().staleness() == 3);
+  CHECK(Read("consistency: {quorum: 3}").consistency().quorum().workers() == 3);
+  CHECK(Read("consistency: {quorum: {workers: 3, on_late: carry}}")
+            .consistency()
+            .quorum()
+            .on_late() == v1::QuorumMode::CARRY);
   CHECK(Read("optimizer: adam").optimizer().has_adam());
   CHECK(Read("optimizer: {adam: }").optimizer().has_adam());
   CHECK(Read("optimizer: {schedule: {step: 10}}").optimizer().schedule().step().every_steps() ==
@@ -85,9 +90,9 @@ TEST_CASE("a scalar is a oneof's member of that name, or the message's first fie
   CHECK(Read("data: {split: 0.25}").data().split().eval_fraction() == 0.25);
 
   CHECK(ErrorOf("consistency: eventual") ==
-        "job.yaml:1: consistency is 'eventual'; wanted one of sync, ssp, async");
+        "job.yaml:1: consistency is 'eventual'; wanted one of sync, ssp, async, quorum");
   CHECK(ErrorOf("consistency: 3") ==
-        "job.yaml:1: consistency is '3'; wanted one of sync, ssp, async");
+        "job.yaml:1: consistency is '3'; wanted one of sync, ssp, async, quorum");
   CHECK(ErrorOf("model: {layers: [{relu: 3}]}") ==
         "job.yaml:1: model.layers[0].relu is '3'; wanted nothing: it has no fields");
 }
@@ -140,8 +145,9 @@ TEST_CASE("the line of every field is known, and that an override replaced one")
 }
 
 TEST_CASE("two members of one oneof are refused") {
-  CHECK(ErrorOf("consistency: {sync: {}, ssp: 3}") ==
-        "job.yaml:1: consistency has both 'sync' and 'ssp'; wanted one of sync, ssp, async");
+  CHECK(
+      ErrorOf("consistency: {sync: {}, ssp: 3}") ==
+      "job.yaml:1: consistency has both 'sync' and 'ssp'; wanted one of sync, ssp, async, quorum");
 }
 
 TEST_CASE("lists of numbers and maps are read") {

@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/job/job_spec.h"
+#include "common/job/job_work.h"
 #include "server/checkpoint/chunk.h"
 #include "server/checkpoint/message_json.h"
 
@@ -37,6 +38,8 @@ std::string ModeWord(const v1::ConsistencySpec& consistency) {
       return absl::StrCat("ssp(", consistency.ssp().staleness(), ")");
     case v1::ConsistencySpec::kAsync:
       return "async";
+    case v1::ConsistencySpec::kQuorum:
+      return "quorum";
     default:
       return "sync";
   }
@@ -170,7 +173,7 @@ uint32_t SlotsOf(const v1::CheckpointPartition& partition) {
 absl::Status CheckPartitions(const v1::CheckpointManifest& manifest,
                              const std::vector<uint64_t>& sizes) {
   if (manifest.partitions().empty()) return Wrong("no partitions");
-  const bool is_sync = ModeWord(manifest.segment().consistency()) == "sync";
+  const bool has_rounds = HasRounds(manifest.segment().consistency());
   const v1::CheckpointPartition& first = manifest.partitions(0);
   Place place;
   for (int i = 0; i < manifest.partitions_size(); ++i) {
@@ -184,9 +187,9 @@ absl::Status CheckPartitions(const v1::CheckpointManifest& manifest,
       return Wrong("partition ", i, " has version ", partition.version(), ", its state ",
                    partition.state().version());
     }
-    if (is_sync && partition.version() != first.version()) {
+    if (has_rounds && partition.version() != first.version()) {
       return Wrong("partition ", i, " has version ", partition.version(), ", partition 0 ",
-                   first.version(), "; in sync they are equal");
+                   first.version(), "; in rounds they are equal");
     }
   }
   if (place.parameter == sizes.size()) return absl::OkStatus();

@@ -91,7 +91,7 @@ TEST_CASE("in sync all partitions are cut at one version, elsewhere each at its 
   const auto torn = MakeManifest(head, {Held(0, 16), later});
 
   CHECK(torn.status().message() ==
-        "manifest: partition 1 has version 11, partition 0 10; in sync they are equal");
+        "manifest: partition 1 has version 11, partition 0 10; in rounds they are equal");
   CHECK(MakeManifest(head, {Held(0, 16), Held(1, 1)}).ok());
 }
 

@@ -134,7 +134,7 @@ class Coordinator::Fleet {
     std::map<uint32_t, Failover> failovers;        // By partition.
     std::unique_ptr<Progress> progress;            // Once placed.
     std::optional<DataShards> shards;              // ssp and async, with data.
-    std::optional<RoundGrants> grants;             // sync.
+    std::optional<RoundGrants> grants;             // sync, quorum.
     Reservation reservation;                       // Of the segment's rounds or runs.
     std::map<std::string, uint64_t> lease_calls;  // Parked LeaseRuns by worker.
     std::string evaluator;

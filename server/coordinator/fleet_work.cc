@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/job/job_spec.h"
+#include "common/job/job_work.h"
 #include "common/job/parameters.h"
 #include "common/job/partitioning.h"
 #include "server/coordinator/fleet.h"
@@ -44,7 +45,7 @@ void Coordinator::Fleet::BuildWork(Job* job) {
       }
     }
   }
-  if (record.segment().consistency().has_sync()) {
+  if (HasRounds(record.segment().consistency())) {
     job->grants.emplace(record.granted_below(), plan.size());
   } else if (!job->is_bare) {
     job->shards.emplace(plan, record.granted_below());
@@ -187,7 +188,7 @@ void Coordinator::Fleet::TryLease(uint64_t call, const ParkedCall& parked, bool 
   if (!job->shards.has_value()) {
     return Refuse(call, absl::FailedPreconditionError(absl::StrCat(
                             job->name, " has no runs to lease: it is ",
-                            job->is_bare ? "a job with bare parameters" : "in sync mode")));
+                            job->is_bare ? "a job with bare parameters" : "working in rounds")));
   }
   v1::LeaseReply reply;
   reply.set_start_clock(member->start_clock());
@@ -259,6 +260,7 @@ void Coordinator::Fleet::OnSetConsistency(absl::Time now, uint64_t call,
                                                          "' on this fleet")));
   }
   v1::JobSpec spec = record->spec();
+  *spec.mutable_fleet() = FleetOf(*record);
   *spec.mutable_consistency() = request.consistency();
   if (const absl::Status status = ResolveJobSpec(&spec); !status.ok()) return Refuse(call, status);
   const v1::ConsistencySpec wanted = spec.consistency();
@@ -289,9 +291,10 @@ void Coordinator::Fleet::OnSetConsistency(absl::Time now, uint64_t call,
     *edit.job(job->number)->mutable_segment()->mutable_consistency() = wanted;
   } else {
     if (job->is_bare && !job->grants.has_value()) {
-      return Refuse(call, absl::FailedPreconditionError(
-                              "a job with bare parameters grants no runs outside sync, so there is "
-                              "no cut at which its mode could change"));
+      return Refuse(call,
+                    absl::FailedPreconditionError(
+                        "a job with bare parameters grants neither rounds nor runs, so there is "
+                        "no cut at which its mode could change"));
     }
     // Where a job stands that goes on from a checkpoint only its partitions know.
     if (record->restoring() || (record->has_origin() && !job->progress->Complete())) {

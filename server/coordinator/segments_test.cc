@@ -153,6 +153,32 @@ TEST_CASE("a change from ssp takes effect when all leased runs are applied") {
   CHECK(c.DirectiveOf("w1", job)->granted_rounds() == 16);
 }
 
+TEST_CASE("a quorum's rounds are granted as those of sync, and the mode changes both ways") {
+  TestCluster c;
+  const std::string job = c.Running(LongSync(), 1);
+  c.ReportPartitions("s1", job, 0, 0);
+  v1::ConsistencySpec quorum;
+  quorum.mutable_quorum()->set_workers(TestCluster::Spec().fleet().workers() + 1);
+  CHECK(absl::IsInvalidArgument(c.StatusOf(c.SetConsistency(job, quorum))));
+  quorum.mutable_quorum()->set_workers(1);
+  CHECK(c.Get<v1::SetConsistencyReply>(c.SetConsistency(job, quorum)).segment() == 1);
+  c.ReportPartitions("s1", job, 16, 64);
+  c.SyncWorker("w1");
+  const v1::JobDirective* directive = c.DirectiveOf("w1", job);
+  CHECK(directive->segment().consistency().quorum().workers() == 1);
+  CHECK(directive->segment().first_shard() == 64);
+  CHECK(directive->segment().first_version() == 16);
+  CHECK(directive->granted_rounds() == 16);
+  CHECK(c.StatusOf(c.Lease("w1", job, 2, 1)).message() ==
+        job + " has no runs to lease: it is working in rounds");
+
+  CHECK(c.Get<v1::SetConsistencyReply>(c.SetConsistency(job, Ssp(3))).segment() == 2);
+  c.ReportPartitions("s1", job, 32, 128);
+  c.SyncWorker("w1");
+  CHECK(c.DirectiveOf("w1", job)->segment().consistency().has_ssp());
+  CHECK(c.DirectiveOf("w1", job)->segment().first_shard() == 128);
+}
+
 TEST_CASE("a job that waits takes another mode at once") {
   TestCluster c;
   const std::string job = c.MustSubmit(TestCluster::Spec());

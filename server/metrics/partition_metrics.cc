@@ -37,6 +37,11 @@ constexpr MetricSpec kInvalid = {
     "Requests refused as wrong, such as a gradient with a NaN or of another length."};
 constexpr MetricSpec kSamples = {"paceline_partition_samples_total", MetricType::kCounter,
                                  kPartition, "Samples applied, each once."};
+constexpr MetricSpec kDropped = {"paceline_partition_shards_dropped_total", MetricType::kCounter,
+                                 kPartition, "Data shards that quorum rounds were closed without."};
+constexpr MetricSpec kCarried = {"paceline_partition_shards_carried_total", MetricType::kCounter,
+                                 kPartition,
+                                 "Those of the data shards dropped that a later round took."};
 constexpr MetricSpec kRepeated = {
     "paceline_partition_shards_repeated_total", MetricType::kCounter, kPartition,
     "Data shards that arrived more than once; the first gradient counted."};
@@ -80,6 +85,8 @@ void AddPrimary(const v1::PartitionReport& report, const MetricSet::LabelValues&
   add(kDamped, report.pushes_damped());
   add(kInvalid, report.pushes_invalid());
   add(kSamples, report.samples());
+  add(kDropped, report.shards_dropped());
+  add(kCarried, report.shards_carried());
   add(kRepeated, report.shards_repeated());
   add(kStalenessMax, report.staleness_max());
   add(kLead, report.lead_max());
@@ -110,9 +117,9 @@ void AddPartitionMetrics(const std::string& server, const std::vector<v1::Partit
 }
 
 std::vector<MetricSpec> PartitionMetrics() {
-  return {kRepeated, kSamples,   kParked,    kOldest,  kStaleness,    kApplied,
-          kDamped,   kDuplicate, kInvalid,   kRefused, kStalenessMax, kLead,
-          kVersion,  kTerm,      kIsPrimary, kLast,    kCommitted};
+  return {kCarried, kDropped, kRepeated,  kSamples, kParked,   kOldest,       kStaleness,
+          kApplied, kDamped,  kDuplicate, kInvalid, kRefused,  kStalenessMax, kLead,
+          kVersion, kTerm,    kIsPrimary, kLast,    kCommitted};
 }
 
 }  // namespace paceline

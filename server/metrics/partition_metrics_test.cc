@@ -21,6 +21,8 @@ v1::PartitionReport Primary() {
   report.set_pushes_refused_stale(33);
   report.set_pushes_damped(34);
   report.set_pushes_invalid(35);
+  report.set_shards_dropped(36);
+  report.set_shards_carried(37);
   report.set_shards_repeated(38);
   report.set_staleness_max(9);
   report.set_lead_max(5);
@@ -49,6 +51,8 @@ TEST_CASE("a primary tells all of its partition, a backup of its copy alone") {
   CHECK(set.Find("paceline_partition_pushes_refused_stale_total", partition) == 33.0);
   CHECK(set.Find("paceline_partition_pushes_damped_total", partition) == 34.0);
   CHECK(set.Find("paceline_partition_pushes_invalid_total", partition) == 35.0);
+  CHECK(set.Find("paceline_partition_shards_dropped_total", partition) == 36.0);
+  CHECK(set.Find("paceline_partition_shards_carried_total", partition) == 37.0);
   CHECK(set.Find("paceline_partition_shards_repeated_total", partition) == 38.0);
   CHECK(set.Find("paceline_partition_push_staleness_max", partition) == 9.0);
   CHECK(set.Find("paceline_partition_read_lead_max", partition) == 5.0);

@@ -95,6 +95,37 @@ WaitReason WaitForRound(uint64_t round, WorkPlan::Run run, absl::Span<const Leaf
   return reason;
 }
 
+MembersIn CountMembersIn(uint64_t leaves, absl::Span<const LeafRun> missing, uint32_t members) {
+  MembersIn count;
+  // Both ascend. More members than leaves: some have none.
+  auto gap = missing.begin();
+  for (uint32_t rank = 0; rank < members; ++rank) {
+    const LeafRun owned = LeavesOf(leaves, rank, members);
+    if (owned.count == 0) continue;
+    while (gap != missing.end() && gap->first + gap->count <= owned.first) ++gap;
+    ++count.all;
+    if (gap == missing.end() || !Overlap(*gap, owned)) ++count.in;
+  }
+  return count;
+}
+
+WaitReason WaitForQuorum(uint64_t round, WorkPlan::Run run, absl::Span<const LeafRun> missing,
+                         const v1::Roster& roster, uint32_t wanted, absl::Duration grace) {
+  WaitReason reason = WaitForRound(round, run, missing, roster);
+  const MembersIn members =
+      CountMembersIn(run.count, missing, static_cast<uint32_t>(roster.members_size()));
+  absl::StrAppend(&reason.what, "; ", members.in, " of ", members.all,
+                  " workers are in, the quorum is ", std::min(wanted, members.all));
+  if (grace == absl::InfiniteDuration()) return reason;
+  if (grace > absl::ZeroDuration()) {
+    absl::StrAppend(&reason.what, ", the grace ends in ", 1 + absl::ToInt64Milliseconds(grace),
+                    " ms");
+  } else {
+    absl::StrAppend(&reason.what, ", the grace is over");
+  }
+  return reason;
+}
+
 WaitReason WaitForClock(uint64_t clock, uint64_t staleness, const v1::Roster& roster,
                         const Dedupe& clocks) {
   const uint64_t needed = clock > staleness ? clock - staleness : 0;

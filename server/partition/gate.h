@@ -7,11 +7,13 @@
 #ifndef PACELINE_SERVER_PARTITION_GATE_H_
 #define PACELINE_SERVER_PARTITION_GATE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "common/job/round_plan.h"
@@ -27,7 +29,7 @@ struct WaitReason {
   std::vector<std::string> on;
 };
 
-// sync. Whether a push that starts from version `clock` may count at a partition whose version is
+// Rounds. Whether a push that starts from version `clock` may count at a partition whose version is
 // `version`: FailedPrecondition if its round has not begun. (A round that is over is a duplicate.)
 absl::Status AdmitRound(uint64_t clock, uint64_t version);
 
@@ -53,10 +55,25 @@ struct PushAdmission {
 };
 PushAdmission AdmitStale(uint64_t staleness, const v1::AsyncMode& mode);
 
-// sync. A wait for the end of a round: the data shards that are missing (leaves `missing` of the
+// Rounds. A wait for the end of a round: the data shards that are missing (leaves `missing` of the
 // round's run) and the members they fall to. `round` is the version it starts from.
 WaitReason WaitForRound(uint64_t round, WorkPlan::Run run, absl::Span<const LeafRun> missing,
                         const v1::Roster& roster);
+
+// quorum. How many members have brought all their data shards of a round of `leaves` that lacks
+// `missing`, and how many have any.
+struct MembersIn {
+  uint32_t in = 0;
+  uint32_t all = 0;
+
+  // Enough for the round to be closed if so many are wanted: no more than there are.
+  bool Suffice(uint32_t wanted) const { return all > 0 && in >= std::min(wanted, all); }
+};
+MembersIn CountMembersIn(uint64_t leaves, absl::Span<const LeafRun> missing, uint32_t members);
+
+// quorum. As WaitForRound, and what it takes to close the round without what is missing.
+WaitReason WaitForQuorum(uint64_t round, WorkPlan::Run run, absl::Span<const LeafRun> missing,
+                         const v1::Roster& roster, uint32_t wanted, absl::Duration grace);
 
 // ssp. A wait for clock `clock` - staleness - 1 and the members that have not committed it.
 WaitReason WaitForClock(uint64_t clock, uint64_t staleness, const v1::Roster& roster,

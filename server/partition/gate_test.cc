@@ -129,5 +129,36 @@ TEST_CASE("async accepts, refuses or damps by staleness") {
   CHECK(AdmitStale(4, mode).damping == 0.2);
 }
 
+TEST_CASE("a member is in when none of its data shards is missing; some have none") {
+  const auto count = [](uint64_t leaves, const std::vector<LeafRun>& missing, uint32_t members) {
+    const MembersIn counted = CountMembersIn(leaves, missing, members);
+    return std::vector<uint32_t>{counted.in, counted.all};
+  };
+  CHECK(count(8, {}, 4) == std::vector<uint32_t>{4, 4});
+  CHECK(count(8, {{1, 1}, {4, 2}}, 4) == std::vector<uint32_t>{2, 4});
+  CHECK(count(8, {{1, 6}}, 4) == std::vector<uint32_t>{0, 4});
+  CHECK(count(8, {{0, 8}}, 3) == std::vector<uint32_t>{0, 3});
+  CHECK(count(2, {{1, 1}}, 5) == std::vector<uint32_t>{1, 2});
+  CHECK(count(8, {{3, 1}}, 0) == std::vector<uint32_t>{0, 0});
+
+  CHECK(MembersIn{2, 3}.Suffice(2));
+  CHECK_FALSE(MembersIn{2, 3}.Suffice(3));
+  CHECK_FALSE(MembersIn{2, 3}.Suffice(7));
+  CHECK(MembersIn{3, 3}.Suffice(7));
+  CHECK_FALSE(MembersIn{0, 0}.Suffice(1));
+}
+
+TEST_CASE("a wait for a quorum says what would do, and when") {
+  const Fleet fleet({0, 0, 0, 0});
+  const auto what = [&](absl::Duration grace) {
+    return WaitForQuorum(12, {96, 8}, {{1, 1}}, fleet.roster, 9, grace).what;
+  };
+  const std::string wait =
+      "round 12: data shards 97 missing; 3 of 4 workers are in, the quorum is 4";
+  CHECK(what(absl::InfiniteDuration()) == wait);
+  CHECK(what(absl::Milliseconds(20)) == wait + ", the grace ends in 21 ms");
+  CHECK(what(-absl::Milliseconds(5)) == wait + ", the grace is over");
+}
+
 }  // namespace
 }  // namespace paceline

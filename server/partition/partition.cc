@@ -10,6 +10,16 @@
 #include "server/optimizer/global_norm.h"
 
 namespace paceline {
+namespace {
+
+bool Overlap(ShardExtent a, ShardExtent b) {
+  return a.first < b.first + b.count && b.first < a.first + a.count;
+}
+
+ShardExtent ExtentOf(const v1::Piece& piece) { return {piece.first_shard(), piece.shards()}; }
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<PartitionPrimary>> PartitionPrimary::Create(
     const v1::JobDirective& directive, uint64_t term, std::unique_ptr<ReplicatedState> state,
     std::unique_ptr<ReplicaLog> log, absl::Time serve_after) {
@@ -30,7 +40,8 @@ PartitionPrimary::PartitionPrimary(SegmentRules rules, std::unique_ptr<Replicate
     : spec_(state->shape().spec),
       log_(std::move(log)),
       rules_(std::move(rules)),
-      state_(std::move(state)) {
+      state_(std::move(state)),
+      grace_(rules_.grace()) {
   if (spec_.optimizer.has_clip_global_norm()) {
     clip_global_norm_ = spec_.optimizer.clip_global_norm();
   }
@@ -52,10 +63,14 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
   const Seen seen = Classify(header);
   if (seen == Seen::kMixed) return Refuse(call, worker, MixedError(header), answers);
   if (seen != Seen::kNew) {
+    if (rules_.carries()) status = CheckFinite(header, *gradients);
+    if (!status.ok()) return Refuse(call, worker, status, answers);
     state_->tally().Duplicate();
-    if (rules_.is_sync()) state_->tally().Repeated(CountShards(header));
+    if (rules_.has_rounds()) {
+      state_->tally().Repeated(CountShards(header) - TakeLate(now, header, gradients));
+    }
     caller.is_duplicate = true;
-    caller.must_acknowledge = !rules_.is_sync();
+    caller.must_acknowledge = !rules_.has_rounds();
     caller.committed_index = seen == Seen::kAppended ? state_->last_index() : 0;
     Park(std::move(caller), answers);
     return Reply(now, answers);
@@ -66,27 +81,22 @@ void PartitionPrimary::OnPush(absl::Time now, uint64_t call, const v1::PushHeade
   status = admission.status.ok() ? CheckFinite(header, *gradients) : admission.status;
   if (!status.ok()) return Refuse(call, worker, status, answers);
 
-  if (!rules_.is_sync() && !log_->may_append()) {
+  if (!rules_.has_rounds() && !log_->may_append()) {
     if (parked_.size() + held_.size() >= kParkedMax) return Park(std::move(caller), answers);
     held_.push_back({now, call, header, std::move(gradients), want_parameters});
     return;
   }
 
-  // Reduce. In sync there is something to apply when the round is complete and its norm is known.
-  absl::optional<Update> update = rules_.is_sync()
-                                      ? TakeIntoRound(now, header, gradients, &caller)
-                                      : TakeAlone(header, std::move(gradients), admission.damping);
-  if (update.has_value() && rules_.is_sync() && clip_global_norm_.has_value()) {
-    HoldForNorm(*std::move(update));
-    update.reset();
-  }
-
-  // Optimise, log, publish.
-  if (update.has_value()) {
-    caller.staleness = update->staleness;
-    if (!rules_.is_sync()) caller.committed_index = state_->last_index() + 1;
+  // Reduce, optimise, log, publish. A round is over when all of it, or enough, is there.
+  if (rules_.has_rounds()) {
+    TakeIntoRound(now, header, gradients, &caller);
+    if (MayClose(now)) CloseRound(now);
+  } else {
+    Update update = TakeAlone(header, std::move(gradients), admission.damping);
+    caller.staleness = update.staleness;
+    caller.committed_index = state_->last_index() + 1;
     caller.must_acknowledge = acknowledges_alone_;
-    Apply(now, *std::move(update));
+    Apply(now, std::move(update));
   }
 
   // Reply, to this call and to those that waited for what it brought.
@@ -150,9 +160,11 @@ void PartitionPrimary::OnLogProgress(absl::Time now, uint64_t index, Answers* an
 }
 
 void PartitionPrimary::OnTick(absl::Time now, Answers* answers) {
-  if (!late_.OnTick(now, round_ == nullptr ? 0 : round_->missing())) return;
-  has_progress_ = true;
-  Reply(now, answers);
+  const bool is_late = late_.OnTick(now, round_ == nullptr ? 0 : round_->missing());
+  has_progress_ |= is_late;
+  const bool may_close = grace_.OnTick(now) && MayClose(now);
+  if (may_close) CloseRound(now);
+  if (is_late || may_close) Reply(now, answers);
 }
 
 absl::Status PartitionPrimary::CheckCaller(absl::Time now, const v1::PartitionKey& key,
@@ -179,9 +191,9 @@ absl::Status PartitionPrimary::CheckCaller(absl::Time now, const v1::PartitionKe
 }
 
 absl::Status PartitionPrimary::CheckSettle(const v1::SettleRequest& request) const {
-  if (!rules_.is_sync() || !clip_global_norm_.has_value()) {
+  if (!rules_.has_rounds() || !clip_global_norm_.has_value()) {
     return absl::InvalidArgumentError(
-        "Settle is for sync with clip_global_norm; this job waits for no norm");
+        "Settle is for rounds with clip_global_norm; this job waits for no norm");
   }
   const double total = request.total_square_norm();
   if (!std::isfinite(total) || total < 0) {
@@ -213,8 +225,10 @@ PartitionPrimary::Parked PartitionPrimary::CallerOf(absl::Time now, uint64_t cal
   caller.clock = header.clock();
   caller.since = now;
   caller.want_parameters = want_parameters;
-  if (rules_.is_sync()) {
-    caller.exact_version = header.clock() + 1;
+  if (rules_.has_rounds()) {
+    // Whoever is behind a quorum by more than a round had better begin with the newest.
+    const bool is_behind = rules_.quorum() != nullptr && header.clock() + 1 < state_->version();
+    if (!is_behind) caller.exact_version = header.clock() + 1;
     caller.offers_help = header.offers_help() && want_parameters;
   } else if (rules_.is_ssp() && want_parameters) {
     caller.read_clock = header.clock() + 1;
@@ -241,7 +255,7 @@ PushAdmission PartitionPrimary::Admit(const v1::PushHeader& header) {
     return {absl::FailedPreconditionError(absl::StrCat(
         spec_.job, " is ", v1::JobState_Name(state_of_job_), ": nothing more is applied"))};
   }
-  if (rules_.is_sync()) return {AdmitRound(header.clock(), state_->version())};
+  if (rules_.has_rounds()) return {AdmitRound(header.clock(), state_->version())};
   // What was acknowledged by a primary alone may be gone with it.
   if (header.base_version() > state_->tip_version() && !acknowledges_alone_) {
     return {absl::InvalidArgumentError(absl::StrCat("base_version is ", header.base_version(),
@@ -270,12 +284,11 @@ absl::Status PartitionPrimary::CheckFinite(const v1::PushHeader& header,
       "); wanted finite numbers"));
 }
 
-absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
-    absl::Time now, const v1::PushHeader& header, const std::shared_ptr<Block>& gradients,
-    Parked* caller) {
+void PartitionPrimary::TakeIntoRound(absl::Time now, const v1::PushHeader& header,
+                                     const std::shared_ptr<Block>& gradients, Parked* caller) {
   const WorkPlan::Run run = *rules_.RoundAt(header.clock());
-  // A round that waits for its norm or to be appended is complete, and the next one may have
-  // another size.
+  // A round that waits for its norm or to be appended is closed, and the next one may have another
+  // size.
   const bool is_open = !IsReduced(state_->tip_version()) && header.clock() == state_->tip_version();
   uint64_t added = 0;
   if (is_open) {
@@ -290,27 +303,92 @@ absl::optional<PartitionPrimary::Update> PartitionPrimary::TakeIntoRound(
     }
     added = missing - round_->missing();
   }
-  state_->tally().Repeated(CountShards(header) - added);
   caller->is_duplicate = added == 0;
-  if (added == 0) {
-    state_->tally().Duplicate();
-    return absl::nullopt;
+  if (is_open || rules_.quorum() == nullptr) {
+    state_->tally().Repeated(CountShards(header) - added);
   }
+  if (added == 0) return state_->tally().Duplicate();
   ++round_pushes_;
-  if (!round_->is_complete()) {
-    if (2 * round_->missing() <= run.count) late_.HalfArrived(now);
-    return absl::nullopt;
+  if (rules_.quorum() != nullptr) {
+    grace_.Arrived(now, header.clock(), run.count);
+  } else if (2 * round_->missing() <= run.count) {
+    late_.HalfArrived(now);
   }
+}
+
+bool PartitionPrimary::MayClose(absl::Time now) const {
+  if (round_ == nullptr || state_of_job_ != v1::RUNNING) return false;
+  if (round_->is_complete()) return true;
+  const v1::QuorumMode* const quorum = rules_.quorum();
+  if (quorum == nullptr || !grace_.IsOver(now)) return false;
+  return CountMembersIn(rules_.RoundAt(state_->tip_version())->count, round_->Missing(),
+                        static_cast<uint32_t>(roster_.members_size()))
+      .Suffice(quorum->workers());
+}
+
+void PartitionPrimary::CloseRound(absl::Time now) {
+  const WorkPlan::Run run = *rules_.RoundAt(state_->tip_version());
   late_.Close();
+  grace_.Close();
   Update update;
   update.kind = LogEntry::Kind::kRound;
-  update.clock = header.clock();
-  update.base_version = header.clock();
+  update.clock = state_->tip_version();
+  update.base_version = state_->tip_version();
   update.shards = {{run.first_ordinal, run.count}};
+  for (const LeafRun& leaves : round_->Missing()) {
+    update.dropped.push_back({run.first_ordinal + leaves.first, leaves.count});
+  }
   update.sum = round_->Take();
-  update.pushes = std::exchange(round_pushes_, 0);
   round_.reset();
-  return update;
+  if (!carried_.shards.empty()) AddTo(carried_.sum, spec_.elements, &update.sum);
+  update.carried = std::exchange(carried_, {}).shards;
+  update.pushes = std::exchange(round_pushes_, 0);
+  if (clip_global_norm_.has_value()) {
+    HoldForNorm(std::move(update));
+  } else {
+    Apply(now, std::move(update));
+  }
+}
+
+uint64_t PartitionPrimary::TakeLate(absl::Time now, const v1::PushHeader& header,
+                                    const std::shared_ptr<Block>& gradients) {
+  if (rules_.quorum() == nullptr) return 0;
+  const bool carries = rules_.carries() && state_of_job_ == v1::RUNNING;
+  uint64_t late = 0;
+  for (int i = 0; i < header.pieces_size(); ++i) {
+    const ShardExtent shards = ExtentOf(header.pieces(i));
+    if (!MayCarry(shards)) continue;
+    late += shards.count;
+    if (carries) Carry(SumOf(header.pieces(i), gradients, static_cast<size_t>(i)), shards);
+  }
+  if (late > 0) grace_.Arrived(now, header.clock(), rules_.RoundAt(header.clock())->count);
+  return late;
+}
+
+bool PartitionPrimary::MayCarry(ShardExtent shards) const {
+  if (!state_->dropped().Contains(shards)) return false;
+  // Neither for the open round nor in one that is closed and not yet in the log.
+  const auto is_taken = [shards](const std::vector<ShardExtent>& carried) {
+    return std::any_of(carried.begin(), carried.end(),
+                       [shards](ShardExtent one) { return Overlap(one, shards); });
+  };
+  if (awaiting_norm_.has_value() && is_taken(awaiting_norm_->carried)) return false;
+  if (ready_.has_value() && is_taken(ready_->carried)) return false;
+  return !is_taken(carried_.shards);
+}
+
+void PartitionPrimary::Carry(GradientSum sum, ShardExtent shards) {
+  const double factor = rules_.quorum()->carry_weight();
+  for (float& value : sum.block->floats().subspan(sum.begin, spec_.elements)) {
+    value = static_cast<float>(value * factor);
+  }
+  sum.weight *= factor;
+  if (carried_.shards.empty()) {
+    carried_.sum = std::move(sum);
+  } else {
+    AddTo(sum, spec_.elements, &carried_.sum);
+  }
+  carried_.shards.push_back(shards);
 }
 
 PartitionPrimary::Update PartitionPrimary::TakeAlone(const v1::PushHeader& header,
@@ -377,12 +455,14 @@ LogEntry PartitionPrimary::EntryOf(Update update) const {
   entry.pushes = update.pushes;
   entry.damped = update.damping != 1;
   entry.square_norms = std::move(update.square_norms);
+  entry.dropped = std::move(update.dropped);
+  entry.carried = std::move(update.carried);
   return entry;
 }
 
 void PartitionPrimary::Apply(absl::Time now, Update update) {
   if (!log_->may_append()) {
-    PACELINE_CHECK(rules_.is_sync() && !ready_.has_value());
+    PACELINE_CHECK(rules_.has_rounds() && !ready_.has_value());
     ready_ = std::move(update);
     return;
   }
@@ -406,14 +486,14 @@ void PartitionPrimary::ApplyHeld(absl::Time now, Answers* answers) {
 
 void PartitionPrimary::Publish(absl::Time now, uint64_t committed) {
   if (!state_->Publish(committed)) return;
-  if (rules_.is_sync()) late_.Open(now);
+  if (rules_.has_rounds()) late_.Open(now);
   has_progress_ = true;
   news_ = news_ || IsMilestone();
 }
 
 bool PartitionPrimary::IsMilestone() const {
   if (rules_.last_version() == state_->version()) return true;
-  return rules_.is_sync() && state_->version() == rules_.first_version() + granted_rounds_;
+  return rules_.has_rounds() && state_->version() == rules_.first_version() + granted_rounds_;
 }
 
 }  // namespace paceline

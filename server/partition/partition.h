@@ -14,6 +14,7 @@
 #ifndef PACELINE_SERVER_PARTITION_PARTITION_H_
 #define PACELINE_SERVER_PARTITION_PARTITION_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -37,6 +38,7 @@
 #include "server/partition/partition_spec.h"
 #include "server/partition/reduction.h"
 #include "server/partition/replicated_state.h"
+#include "server/partition/round_grace.h"
 #include "server/partition/segment_rules.h"
 #include "server/replica/install_image.h"
 #include "server/replica/log.h"
@@ -67,10 +69,10 @@ class PartitionPrimary {
   // Forgets a parked call. Unknown ones are ignored.
   void OnCancel(uint64_t call);
 
-  // Whoever offers help with a round that is late is told what it lacks. NextTick: when next that
-  // may be so.
+  // Whoever offers help with a round that is late is told what it lacks; a quorum round whose grace
+  // is over may be closed. NextTick: when next that may be so.
   void OnTick(absl::Time now, Answers* answers);
-  absl::Time NextTick() const { return late_.next(); }
+  absl::Time NextTick() const { return std::min(late_.next(), grace_.next()); }
 
   // The job's state, term, segment and roster are now these. Older ones are ignored.
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive, uint64_t term,
@@ -141,6 +143,15 @@ class PartitionPrimary {
     // Over all partitions, of sum / weight; used with clip_global_norm.
     double total_square_norm = 0;
     std::vector<double> square_norms;  // kRound with clip_global_norm.
+    // quorum: as LogEntry has them.
+    std::vector<ShardExtent> dropped;
+    std::vector<ShardExtent> carried;
+  };
+
+  // quorum: what came after its round, for the next one that is closed.
+  struct Carried {
+    GradientSum sum;  // No block while there is nothing.
+    std::vector<ShardExtent> shards;
   };
 
   // ssp, async: a push that is right and waits for more copies to be in sync.
@@ -167,9 +178,18 @@ class PartitionPrimary {
                   bool want_parameters) const;
   Seen Classify(const v1::PushHeader& header) const;
   PushAdmission Admit(const v1::PushHeader& header);
-  // The update that a round comes to, if this push completes it.
-  absl::optional<Update> TakeIntoRound(absl::Time now, const v1::PushHeader& header,
-                                       const std::shared_ptr<Block>& gradients, Parked* caller);
+  void TakeIntoRound(absl::Time now, const v1::PushHeader& header,
+                     const std::shared_ptr<Block>& gradients, Parked* caller);
+  // Whether all of the open round is there, or as much as a quorum round can be closed with.
+  bool MayClose(absl::Time now) const;
+  // Logs the open round, or keeps it until it can be.
+  void CloseRound(absl::Time now);
+  // quorum: of a push that is in the log as over, what a round was closed without, which is carried
+  // if the job carries. Returns how many data shards.
+  uint64_t TakeLate(absl::Time now, const v1::PushHeader& header,
+                    const std::shared_ptr<Block>& gradients);
+  bool MayCarry(ShardExtent shards) const;
+  void Carry(GradientSum sum, ShardExtent shards);
   Update TakeAlone(const v1::PushHeader& header, std::shared_ptr<Block> gradients, double damping);
   GradientSum SumOf(const v1::Piece& piece, std::shared_ptr<Block> gradients, size_t index) const;
   void HoldForNorm(Update update);
@@ -230,11 +250,13 @@ class PartitionPrimary {
   // committed.
   std::unique_ptr<ReplicatedState> state_;
 
-  // sync: the round that starts from the tip, until it is reduced, then until its norm is known,
-  // then until enough copies are in sync.
+  // sync, quorum: the round that starts from the tip, until it is reduced, then until its norm is
+  // known, then until enough copies are in sync.
   std::unique_ptr<Reduction> round_;
   uint64_t round_pushes_ = 0;
-  LateRound late_;
+  LateRound late_;    // sync.
+  RoundGrace grace_;  // quorum.
+  Carried carried_;
   absl::optional<Update> awaiting_norm_;
   absl::optional<Update> ready_;
   // ssp, async.

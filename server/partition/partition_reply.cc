@@ -195,6 +195,7 @@ absl::Status PartitionPrimary::OnDirective(absl::Time now, const v1::JobDirectiv
   state_of_job_ = directive.state();
   granted_rounds_ = directive.granted_rounds();
   FollowRoster(directive.roster());
+  if (MayClose(now)) CloseRound(now);
   Reply(now, answers);
   return absl::OkStatus();
 }
@@ -219,6 +220,8 @@ absl::Status PartitionPrimary::FollowSegment(const v1::Segment& segment, Answers
   round_.reset();
   round_pushes_ = 0;
   late_.Close();
+  grace_ = RoundGrace(rules_.grace());
+  carried_ = Carried();
   awaiting_norm_.reset();
   ready_.reset();
   AnswerAllParked(
@@ -256,7 +259,10 @@ WaitReason PartitionPrimary::WhyParked(absl::Time now, const Parked& parked) con
     if (!IsAwaitingNorm(parked)) {
       const std::vector<LeafRun> missing =
           round_ == nullptr ? std::vector<LeafRun>{{0, run->count}} : round_->Missing();
-      return WaitForRound(version, *run, missing, roster_);
+      const v1::QuorumMode* const quorum = rules_.quorum();
+      return quorum == nullptr ? WaitForRound(version, *run, missing, roster_)
+                               : WaitForQuorum(version, *run, missing, roster_, quorum->workers(),
+                                               grace_.end() - now);
     }
   } else if (!parked.exact_version.has_value() &&
              !AdmitRead(parked.read_clock, rules_.staleness(),

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/job/job_work.h"
 #include "common/tensor/block.h"
 #include "server/partition/replicated_state.h"
 
@@ -51,6 +52,18 @@ class TestLog final : public ReplicaLog {
 v1::ConsistencySpec SyncSpec() {
   v1::ConsistencySpec spec;
   spec.mutable_sync();
+  return spec;
+}
+
+v1::ConsistencySpec QuorumSpec(uint32_t workers, double grace, double carry_weight) {
+  v1::ConsistencySpec spec;
+  v1::QuorumMode* const quorum = spec.mutable_quorum();
+  quorum->set_workers(workers);
+  quorum->set_grace(grace);
+  if (carry_weight > 0) {
+    quorum->set_on_late(v1::QuorumMode::CARRY);
+    quorum->set_carry_weight(carry_weight);
+  }
   return spec;
 }
 
@@ -170,8 +183,8 @@ v1::PushHeader PartitionRig::Header(const std::string& worker, uint64_t clock) c
   *header.mutable_key() = key();
   *header.mutable_worker() = WorkerOf(worker);
   header.set_clock(clock);
-  const bool is_sync = directive_.segment().consistency().has_sync();
-  header.set_base_version(is_sync ? clock : partition_->version());
+  const bool has_rounds = HasRounds(directive_.segment().consistency());
+  header.set_base_version(has_rounds ? clock : partition_->version());
   header.set_dtype(v1::FLOAT32);
   return header;
 }

@@ -25,6 +25,8 @@
 namespace paceline {
 
 v1::ConsistencySpec SyncSpec();
+// Drops; or carries with that weight.
+v1::ConsistencySpec QuorumSpec(uint32_t workers, double grace, double carry_weight = 0);
 v1::ConsistencySpec SspSpec(uint32_t staleness);
 v1::ConsistencySpec AsyncSpec(absl::optional<uint64_t> max_staleness = {},
                               v1::AsyncMode::OnStale on_stale = v1::AsyncMode::REFUSE);
@@ -59,7 +61,7 @@ class PartitionRig {
   v1::JobDirective& directive() { return directive_; }  // What Direct() sends.
   v1::PartitionKey key() const;
 
-  // A header with no pieces: base_version is `clock` in sync, else the newest version.
+  // A header with no pieces: base_version is `clock` in rounds, else the newest version.
   v1::PushHeader Header(const std::string& worker, uint64_t clock) const;
   // A header with one piece of weight `weight`.
   v1::PushHeader Header(const std::string& worker, uint64_t clock, uint64_t first_shard,

@@ -21,6 +21,15 @@ void AddInPlace(absl::Span<const float> in, absl::Span<float> out) {
   for (size_t i = whole; i < out.size(); ++i) to[i] += from[i];
 }
 
+void AddTo(const GradientSum& right, size_t elements, GradientSum* left) {
+  AddInPlace(absl::MakeConstSpan(right.block->floats()).subspan(right.begin, elements),
+             left->block->floats().subspan(left->begin, elements));
+  left->weight += right.weight;
+  left->samples += right.samples;
+  left->loss_sum += right.loss_sum;
+  left->correct += right.correct;
+}
+
 Reduction::Reduction(uint64_t leaves, size_t elements) : leaves_(leaves), elements_(elements) {
   PACELINE_CHECK(leaves >= 1);
 }
@@ -51,7 +60,7 @@ absl::StatusOr<bool> Reduction::Add(TreeNode node, GradientSum piece) {
     const auto it = present_.find(beside.first);
     if (it == present_.end() || it->second.count != beside.count) break;
     if (beside.first < node.first) std::swap(joined, it->second);
-    Join(&joined.sum, it->second.sum);
+    AddTo(it->second.sum, elements_, &joined.sum);
     present_.erase(it);
     node = Parent(leaves_, node);
     joined.count = node.count;
@@ -60,25 +69,31 @@ absl::StatusOr<bool> Reduction::Add(TreeNode node, GradientSum piece) {
   return true;
 }
 
-void Reduction::Join(GradientSum* left, const GradientSum& right) const {
-  AddInPlace(absl::MakeConstSpan(right.block->floats()).subspan(right.begin, elements_),
-             left->block->floats().subspan(left->begin, elements_));
-  left->weight += right.weight;
-  left->samples += right.samples;
-  left->loss_sum += right.loss_sum;
-  left->correct += right.correct;
-}
-
 bool Reduction::is_complete() const {
   return arrived_ == leaves_;
 }
 
 GradientSum Reduction::Take() {
-  PACELINE_CHECK(is_complete());
-  GradientSum root = std::move(present_.begin()->second.sum);
-  present_.clear();
+  absl::optional<GradientSum> root = TakeNode({0, leaves_});
+  PACELINE_CHECK(root.has_value());
   arrived_ = 0;
-  return root;
+  return *std::move(root);
+}
+
+absl::optional<GradientSum> Reduction::TakeNode(TreeNode node) {
+  const auto first = present_.lower_bound(node.first);
+  if (first == present_.end() || first->first >= node.first + node.count) return absl::nullopt;
+  if (first->first == node.first && first->second.count == node.count) {
+    absl::optional<GradientSum> sum = std::move(first->second.sum);
+    present_.erase(first);
+    return sum;
+  }
+  const uint64_t half = LeftLeaves(node.count);
+  absl::optional<GradientSum> left = TakeNode({node.first, half});
+  absl::optional<GradientSum> right = TakeNode({node.first + half, node.count - half});
+  if (!left.has_value()) return right;
+  if (right.has_value()) AddTo(*right, elements_, &*left);
+  return left;
 }
 
 std::vector<LeafRun> Reduction::Missing() const {

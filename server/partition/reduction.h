@@ -4,7 +4,7 @@
 //          pieces; leaves are 0..leaves-1.
 // Errors   Add: InvalidArgument: not a node of the tree; nothing has changed.
 // Threads  One thread at a time.
-// Source   docs/protocol.md, "sync"; common/job/round_plan.h, the tree.
+// Source   docs/protocol.md, "Consistency"; common/job/round_plan.h, the tree.
 //
 // Pieces join their siblings as they arrive, in place in the left one's buffer: a node's sum is
 // always left + right, so the bits depend on the leaves alone. A rule that must see gradients apart
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "common/job/round_plan.h"
 #include "common/tensor/block.h"
@@ -52,14 +53,16 @@ class Reduction {
   // Leaves that are not here.
   uint64_t missing() const { return leaves_ - arrived_; }
 
-  // The root. Complete only; the reduction is empty afterwards.
+  // The sum of what is here, at least one leaf: where a node has one child only, it is that child.
+  // The reduction is empty afterwards.
   GradientSum Take();
 
   // Those, as runs from left to right.
   std::vector<LeafRun> Missing() const;
 
  private:
-  void Join(GradientSum* left, const GradientSum& right) const;
+  // What is here of `node`; removes it.
+  absl::optional<GradientSum> TakeNode(TreeNode node);
 
   const uint64_t leaves_;
   const size_t elements_;
@@ -71,6 +74,9 @@ class Reduction {
   };
   std::map<uint64_t, Present> present_;
 };
+
+// Adds `right`, which has as many elements.
+void AddTo(const GradientSum& right, size_t elements, GradientSum* left);
 
 // out[i] += in[i].
 void AddInPlace(absl::Span<const float> in, absl::Span<float> out);

@@ -156,5 +156,23 @@ TEST_CASE("adding in place adds each element once, for every length") {
   }
 }
 
+TEST_CASE("what is here is summed in tree order, a lone child in its parent's place") {
+  Reduction reduction(8, kElements);
+  for (const uint64_t leaf : {6, 1, 3, 2}) {
+    REQUIRE(*reduction.Add({leaf, 1}, PieceOf({leaf, 1})));
+  }
+  const GradientSum sum = reduction.Take();
+  for (size_t i = 0; i < kElements; ++i) {
+    const float left = LeafValue(1, i) + (LeafValue(2, i) + LeafValue(3, i));
+    CHECK(sum.block->floats()[sum.begin + i] == left + LeafValue(6, i));
+  }
+  CHECK(sum.weight == 4);
+  CHECK(sum.samples == 40);
+  // It is empty, and can be used anew.
+  CHECK(reduction.Missing() == std::vector<LeafRun>{{0, 8}});
+  REQUIRE(*reduction.Add({4, 4}, PieceOf({4, 4})));
+  CHECK(reduction.Take().weight == 4);
+}
+
 }  // namespace
 }  // namespace paceline

@@ -94,6 +94,7 @@ absl::Status ReplicatedState::CheckImage(const StateShape& shape, const v1::Inst
   }
   const v1::PartitionState& state = first.state();
   RETURN_IF_ERROR(Dedupe::Restore(state).status());
+  RETURN_IF_ERROR(DroppedShards::Restore(state).status());
   return Tally::Restore(shape.spec.work.shards_per_epoch, state.tally()).status();
 }
 
@@ -126,6 +127,7 @@ absl::StatusOr<std::unique_ptr<ReplicatedState>> ReplicatedState::FromCheckpoint
 absl::Status ReplicatedState::Restore(const v1::PartitionState& from, uint64_t index,
                                       uint64_t term) {
   ASSIGN_OR_RETURN(dedupe_, Dedupe::Restore(from));
+  ASSIGN_OR_RETURN(dropped_, DroppedShards::Restore(from));
   ASSIGN_OR_RETURN(tally_, Tally::Restore(shape_->spec.work.shards_per_epoch, from.tally()));
   version_ = tip_version_ = from.version();
   committed_index_ = last_index_ = index;
@@ -153,6 +155,7 @@ void ReplicatedState::Append(const LogEntry& entry) {
     dedupe_.Meet(entry.worker, entry.incarnation).IgnoreError();
   }
   dedupe_.Appended(entry);
+  dropped_.Appended(entry);
   if (!entry.square_norms.empty()) {
     square_norms_ = entry.square_norms;
     square_norms_version_ = entry.step;
@@ -190,6 +193,7 @@ InstallImage ReplicatedState::TakeImage() const {
   image.index_term = last_term_;
   image.state.set_version(tip_version_);
   dedupe_.EncodeAppended(&image.state);
+  dropped_.Encode(&image.state);
   Tally tally = tally_;
   for (const Unpublished& one : unpublished_) tally.Applied(one.entry);
   tally.FillInEntries(image.state.mutable_tally());

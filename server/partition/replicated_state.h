@@ -28,6 +28,7 @@
 #include "server/checkpoint/partition_image.h"
 #include "server/optimizer/optimizer.h"
 #include "server/partition/dedupe.h"
+#include "server/partition/dropped_shards.h"
 #include "server/partition/partition_spec.h"
 #include "server/partition/tally.h"
 #include "server/replica/install_image.h"
@@ -89,12 +90,14 @@ class ReplicatedState {
   // A published version, if it is one of the newest two; else null.
   BlockRef Kept(uint64_t version) const;
 
-  // sync with clip_global_norm: of the newest round appended, and the version it made; 0: none.
+  // Rounds with clip_global_norm: of the newest round appended, and the version it made; 0: none.
   const std::vector<double>& square_norms() const { return square_norms_; }
   uint64_t square_norms_version() const { return square_norms_version_; }
 
   Dedupe& dedupe() { return dedupe_; }
   const Dedupe& dedupe() const { return dedupe_; }
+  // quorum: what may still be carried.
+  const DroppedShards& dropped() const { return dropped_; }
   Tally& tally() { return tally_; }
   const Tally& tally() const { return tally_; }
 
@@ -140,6 +143,7 @@ class ReplicatedState {
   std::vector<double> square_norms_;
   uint64_t square_norms_version_ = 0;
   Dedupe dedupe_;
+  DroppedShards dropped_;
   Tally tally_;
   std::deque<v1::StateDigest> digests_;  // The newest few, ascending.
 };

@@ -127,5 +127,34 @@ TEST_CASE("an image of another shape is refused") {
   CHECK(absl::IsInvalidArgument(ReplicatedState::CheckImage(*MomentumShape(), header)));
 }
 
+TEST_CASE("an image knows what was dropped and what of it was carried") {
+  auto state = ReplicatedState::FromSeed(MomentumShape(), Filled(0));
+  LogEntry entry = EntryOf(1);
+  entry.shards = {{0, 4}};
+  entry.dropped = {{2, 2}};
+  state->Append(entry);
+  entry = EntryOf(2);
+  entry.shards = {{4, 4}};
+  entry.carried = {{2, 1}};
+  state->Append(entry);
+  const InstallImage image = state->TakeImage();
+  auto other = ReplicatedState::FromImage(MomentumShape(), HeaderOf(image), Copies(image));
+  REQUIRE(other.ok());
+  state->Publish(2);
+  for (const ReplicatedState* one : {state.get(), other->get()}) {
+    v1::PartitionReport report;
+    one->FillIn(&report);
+    CHECK(report.applied_below() == 8);
+    CHECK(report.shards_dropped() == 2);
+    CHECK(report.shards_carried() == 1);
+    CHECK_FALSE(one->dropped().Contains({2, 1}));
+    CHECK(one->dropped().Contains({3, 1}));
+  }
+
+  v1::InstallHeader wrong = HeaderOf(image);
+  wrong.mutable_state()->mutable_dropped(0)->set_version(3);
+  CHECK(absl::IsInvalidArgument(ReplicatedState::CheckImage(*MomentumShape(), wrong)));
+}
+
 }  // namespace
 }  // namespace paceline

@@ -76,7 +76,7 @@ absl::StatusOr<SegmentRules> SegmentRules::Create(const v1::Segment& segment,
         absl::StrCat("segment ", segment.index(), " has no consistency mode"));
   }
   if (work.is_bare()) {
-    if (rules.is_sync()) {
+    if (rules.has_rounds()) {
       return absl::InvalidArgumentError(
           "bare parameters have no data shards to make rounds of: ssp or async is wanted");
     }
@@ -88,7 +88,7 @@ absl::StatusOr<SegmentRules> SegmentRules::Create(const v1::Segment& segment,
                                                    "; the job has ", work.total_shards));
   }
   rules.plan_.emplace(segment.first_shard(), work.shards_per_epoch, work.total_shards,
-                      rules.is_sync() ? work.shards_per_round : work.shards_per_push);
+                      rules.has_rounds() ? work.shards_per_round : work.shards_per_push);
   return rules;
 }
 
@@ -98,7 +98,7 @@ absl::optional<uint64_t> SegmentRules::last_version() const {
 }
 
 absl::optional<WorkPlan::Run> SegmentRules::RoundAt(uint64_t version) const {
-  if (!is_sync() || version < first_version()) return absl::nullopt;
+  if (!has_rounds() || version < first_version()) return absl::nullopt;
   const uint64_t round = version - first_version();
   if (round >= plan_->size()) return absl::nullopt;
   return plan_->At(round);
@@ -108,14 +108,14 @@ absl::Status SegmentRules::CheckPush(const v1::PushHeader& header, const Block* 
                                      uint64_t elements) const {
   RETURN_IF_ERROR(CheckFields(header));
   RETURN_IF_ERROR(CheckLength(header, gradients, elements));
-  return is_sync() ? CheckNodes(header) : CheckRun(header);
+  return has_rounds() ? CheckNodes(header) : CheckRun(header);
 }
 
 absl::Status SegmentRules::CheckNodes(const v1::PushHeader& header) const {
   if (header.base_version() != header.clock()) {
     return absl::InvalidArgumentError(
         absl::StrCat("base_version is ", header.base_version(), " and clock ", header.clock(),
-                     "; in sync both are the version that the round starts from"));
+                     "; in a round both are the version that the round starts from"));
   }
   const absl::optional<WorkPlan::Run> round = RoundAt(header.clock());
   if (!round.has_value()) {
@@ -140,7 +140,7 @@ absl::Status SegmentRules::CheckNodes(const v1::PushHeader& header) const {
 absl::Status SegmentRules::CheckRun(const v1::PushHeader& header) const {
   if (header.pieces_size() != 1) {
     return absl::InvalidArgumentError(absl::StrCat("the push has ", header.pieces_size(),
-                                                   " pieces; outside sync it has exactly one"));
+                                                   " pieces; outside rounds it has exactly one"));
   }
   const v1::Piece& piece = header.pieces(0);
   if (is_bare()) {

@@ -17,6 +17,12 @@ size_t Bucket(uint64_t staleness) {
   return bucket;
 }
 
+uint64_t CountShards(const std::vector<ShardExtent>& extents) {
+  uint64_t count = 0;
+  for (const ShardExtent& extent : extents) count += extent.count;
+  return count;
+}
+
 }  // namespace
 
 absl::StatusOr<Tally> Tally::Restore(uint64_t shards_per_epoch, const v1::PartitionReport& report) {
@@ -34,6 +40,8 @@ absl::StatusOr<Tally> Tally::Restore(uint64_t shards_per_epoch, const v1::Partit
   tally.staleness_max_ = report.staleness_max();
   tally.pushes_ = report.pushes_applied();
   tally.damped_ = report.pushes_damped();
+  tally.dropped_ = report.shards_dropped();
+  tally.carried_ = report.shards_carried();
   for (const v1::EpochTally& epoch : report.epochs()) tally.epochs_[epoch.epoch()] = epoch;
   return tally;
 }
@@ -48,6 +56,8 @@ void Tally::Applied(const LogEntry& entry) {
   samples_ += entry.samples;
   loss_sum_ += entry.loss_sum;
   correct_ += entry.correct;
+  dropped_ += CountShards(entry.dropped);
+  carried_ += CountShards(entry.carried);
   if (shards_per_epoch_ > 0 && !entry.shards.empty()) AddToEpoch(entry);
 }
 
@@ -77,6 +87,8 @@ void Tally::FillInEntries(v1::PartitionReport* report) const {
   report->set_staleness_max(staleness_max_);
   report->set_pushes_applied(pushes_);
   report->set_pushes_damped(damped_);
+  report->set_shards_dropped(dropped_);
+  report->set_shards_carried(carried_);
   for (const auto& [number, epoch] : epochs_) *report->add_epochs() = epoch;
 }
 

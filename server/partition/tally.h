@@ -58,6 +58,8 @@ class Tally {
   uint64_t refused_stale_ = 0;
   uint64_t damped_ = 0;
   uint64_t invalid_ = 0;
+  uint64_t dropped_ = 0;
+  uint64_t carried_ = 0;
   std::string last_invalid_;
   uint64_t lead_max_ = 0;
 };

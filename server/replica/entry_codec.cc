@@ -21,8 +21,9 @@ absl::Status Check(const v1::EntryHeader& header) {
     return absl::InvalidArgumentError(absl::StrCat(
         entry, "a worker id of ", header.worker().id().size(), " bytes; at most ", kWorkerIdMax));
   }
-  for (const v1::ShardExtent& extent : header.shards()) {
-    if (extent.count() > std::numeric_limits<uint64_t>::max() - extent.first()) {
+  for (const auto* extents : {&header.shards(), &header.dropped(), &header.carried()}) {
+    for (const v1::ShardExtent& extent : *extents) {
+      if (extent.count() <= std::numeric_limits<uint64_t>::max() - extent.first()) continue;
       return absl::InvalidArgumentError(absl::StrCat(entry, extent.count(), " data shards from ",
                                                      extent.first(), " on do not exist"));
     }
@@ -32,6 +33,22 @@ absl::Status Check(const v1::EntryHeader& header) {
                                                    header.loss_sum(), "; wanted finite numbers"));
   }
   return absl::OkStatus();
+}
+
+using Extents = google::protobuf::RepeatedPtrField<v1::ShardExtent>;
+
+void Encode(const std::vector<ShardExtent>& extents, Extents* out) {
+  for (const ShardExtent& extent : extents) {
+    v1::ShardExtent* const added = out->Add();
+    added->set_first(extent.first);
+    added->set_count(extent.count);
+  }
+}
+
+std::vector<ShardExtent> Decode(const Extents& extents) {
+  std::vector<ShardExtent> out;
+  for (const v1::ShardExtent& extent : extents) out.push_back({extent.first(), extent.count()});
+  return out;
 }
 
 }  // namespace
@@ -46,11 +63,7 @@ v1::EntryHeader EncodeEntry(const LogEntry& entry) {
     header.mutable_worker()->set_incarnation(entry.incarnation);
   }
   header.set_clock(entry.clock);
-  for (const ShardExtent& extent : entry.shards) {
-    v1::ShardExtent* const added = header.add_shards();
-    added->set_first(extent.first);
-    added->set_count(extent.count);
-  }
+  Encode(entry.shards, header.mutable_shards());
   header.set_base_version(entry.base_version);
   header.set_step(entry.step);
   header.set_gradient_scale(entry.gradient_scale);
@@ -62,6 +75,8 @@ v1::EntryHeader EncodeEntry(const LogEntry& entry) {
   header.set_pushes(entry.pushes);
   header.set_damped(entry.damped);
   header.mutable_square_norms()->Add(entry.square_norms.begin(), entry.square_norms.end());
+  Encode(entry.dropped, header.mutable_dropped());
+  Encode(entry.carried, header.mutable_carried());
   return header;
 }
 
@@ -75,9 +90,7 @@ absl::StatusOr<LogEntry> DecodeEntry(const v1::EntryHeader& header) {
   entry.worker = header.worker().id();
   entry.incarnation = header.worker().incarnation();
   entry.clock = header.clock();
-  for (const v1::ShardExtent& extent : header.shards()) {
-    entry.shards.push_back({extent.first(), extent.count()});
-  }
+  entry.shards = Decode(header.shards());
   entry.base_version = header.base_version();
   entry.step = header.step();
   entry.gradient_scale = header.gradient_scale();
@@ -89,6 +102,8 @@ absl::StatusOr<LogEntry> DecodeEntry(const v1::EntryHeader& header) {
   entry.pushes = header.pushes();
   entry.damped = header.damped();
   entry.square_norms.assign(header.square_norms().begin(), header.square_norms().end());
+  entry.dropped = Decode(header.dropped());
+  entry.carried = Decode(header.carried());
   return entry;
 }
 

@@ -26,6 +26,8 @@ LogEntry FullEntry() {
   entry.pushes = 14;
   entry.damped = true;
   entry.square_norms = {1.5, 2.5};
+  entry.dropped = {{7, 1}};
+  entry.carried = {{1, 2}, {4, 1}};
   return entry;
 }
 
@@ -43,6 +45,10 @@ TEST_CASE("an entry survives the journey, but for its gradient") {
   CHECK(entry->pushes == 14);
   CHECK(entry->damped);
   CHECK(entry->square_norms == std::vector<double>{1.5, 2.5});
+  REQUIRE(entry->dropped.size() == 1);
+  CHECK(entry->dropped[0].first == 7);
+  REQUIRE(entry->carried.size() == 2);
+  CHECK(entry->carried[0].count == 2);
   CHECK(entry->gradient == nullptr);
 }
 
@@ -58,6 +64,12 @@ TEST_CASE("an entry that cannot be is refused") {
   CHECK(refuses([](v1::EntryHeader* h) { h->mutable_worker()->set_id(std::string(300, 'w')); }));
   CHECK(refuses([](v1::EntryHeader* h) {
     h->mutable_shards(0)->set_count(std::numeric_limits<uint64_t>::max());
+  }));
+  CHECK(refuses([](v1::EntryHeader* h) {
+    h->mutable_dropped(0)->set_count(std::numeric_limits<uint64_t>::max());
+  }));
+  CHECK(refuses([](v1::EntryHeader* h) {
+    h->mutable_carried(1)->set_count(std::numeric_limits<uint64_t>::max());
   }));
   CHECK(refuses(
       [](v1::EntryHeader* h) { h->set_loss_sum(std::numeric_limits<double>::quiet_NaN()); }));

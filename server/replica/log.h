@@ -63,6 +63,9 @@ struct LogEntry {
   bool damped = false;
   // kRound with clip_global_norm: the squared norm of each block of the merged gradient.
   std::vector<double> square_norms;
+  // quorum: those of `shards` that are not in it, ascending; and those of earlier rounds that are.
+  std::vector<ShardExtent> dropped;
+  std::vector<ShardExtent> carried;
 };
 
 // What a log keeps of committed entries for backups that are behind.

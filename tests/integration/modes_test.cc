@@ -74,5 +74,28 @@ TEST_CASE("ssp keeps its bound, and the looser the mode the less a slow worker h
   CHECK(ssp["samples"] == sync["samples"]);
 }
 
+TEST_CASE("a quorum goes on without the slow worker, and every data shard is accounted for") {
+  const Json sync = Train("{sync: {speculate: false}}");
+  for (const std::string late : {"drop", "carry"}) {
+    const Json quorum = Train("{quorum: {workers: 3, on_late: " + late + "}}");
+
+    const double sync_rate = sync["samples_per_s"];
+    const double quorum_rate = quorum["samples_per_s"];
+    WARN("samples/s: sync without help " << sync_rate << ", quorum(3), " << late << " "
+                                         << quorum_rate << " (" << quorum_rate / sync_rate << "x)");
+    CHECK(quorum_rate > sync_rate);
+    // 12 epochs of 2400 samples in data shards of 16.
+    REQUIRE(quorum["status"]["partitions"].size() > 0);
+    for (const Json& partition : quorum["status"]["partitions"]) {
+      const uint64_t dropped = Number(partition["shards_dropped"]);
+      const uint64_t carried = Number(partition["shards_carried"]);
+      CHECK(Number(partition["applied_below"]) == 12 * 150);
+      CHECK(Number(partition["samples"]) == 12 * 2400 - 16 * (dropped - carried));
+      CHECK(dropped > 0);
+      if (late == "drop") CHECK(carried == 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace paceline

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "common/job/job_work.h"
 #include "common/job/round_plan.h"
 #include "proto/control.pb.h"
 
@@ -31,7 +32,7 @@ class Assignment {
   uint32_t workers() const { return static_cast<uint32_t>(directive_.roster().members_size()); }
   uint64_t start_clock() const { return start_clock_; }
 
-  bool is_sync() const { return directive_.segment().consistency().has_sync(); }
+  bool has_rounds() const { return HasRounds(directive_.segment().consistency()); }
   bool is_ssp() const { return directive_.segment().consistency().has_ssp(); }
 
   // sync: whether workers that wait compute what a late round lacks as well. Gradients must not

@@ -69,7 +69,7 @@ WorkPlan FakeFleet::PlanOf(const FakeFleetOptions& options, const v1::Segment& s
   return WorkPlan(
       segment.first_shard(), options.shards_per_epoch,
       uint64_t{options.shards_per_epoch} * options.epochs,
-      segment.consistency().has_sync() ? options.shards_per_round : options.shards_per_push);
+      HasRounds(segment.consistency()) ? options.shards_per_round : options.shards_per_push);
 }
 
 float FakeFleet::SumOfOrdinals(const v1::Piece& piece) {
@@ -250,7 +250,7 @@ void FakeFleet::Compute(const NodeRef& node, const ComputeRequest& request) {
 }
 
 void FakeFleet::Evaluate(const NodeRef& node, const EvaluateRequest& request) {
-  if (is_sync()) {
+  if (has_rounds()) {
     for (uint32_t p = 0; p < kPartitions; ++p) {
       if (request.parameters->floats()[p * kElements] != static_cast<float>(request.version)) {
         Violation("an evaluation is of mixed versions");

@@ -3,7 +3,7 @@
 // data shard is applied once, in every partition, on the parameters it had to be computed on.
 //
 // Parameters hold the version they are of; gradients hold the sum of (ordinal + 1) of their data
-// shards, and the version that they were computed on.
+// shards, and the version that they were computed on. A quorum is half of a round.
 #ifndef PACELINE_WORKER_LOOP_FAKE_FLEET_H_
 #define PACELINE_WORKER_LOOP_FAKE_FLEET_H_
 
@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "client/session.h"
 #include "common/base/random.h"
+#include "common/job/job_work.h"
 #include "common/job/round_plan.h"
 #include "proto/control.pb.h"
 #include "worker/loop/job_loop.h"
@@ -137,7 +138,8 @@ class FakeFleet {
   v1::RosterMember* Member(const std::string& worker);
   v1::LeaseReply Grant(const std::string& worker, uint32_t want);
   bool Done(uint64_t run) const;
-  bool is_sync() const { return job_.segment().consistency().has_sync(); }
+  bool has_rounds() const { return HasRounds(job_.segment().consistency()); }
+  bool is_quorum() const { return job_.segment().consistency().has_quorum(); }
 
   const FakeFleetOptions options_;
   RandomStream random_;

@@ -48,7 +48,7 @@ void FakeFleet::Publish() {
 
 void FakeFleet::ChangeMode(const v1::ConsistencySpec& consistency) {
   pending_ = consistency;
-  granted_limit_ = is_sync() ? job_.granted_rounds() : next_run_;
+  granted_limit_ = has_rounds() ? job_.granted_rounds() : next_run_;
 }
 
 uint64_t FakeFleet::LargestClock() const {
@@ -63,7 +63,7 @@ uint64_t FakeFleet::LargestClock() const {
 void FakeFleet::GrantRounds() {
   const uint64_t reached = version() - job_.segment().first_version();
   const uint64_t grant = std::min<uint64_t>(granted_limit_, reached + 2);
-  if (!is_sync() || grant <= job_.granted_rounds()) return;
+  if (!has_rounds() || grant <= job_.granted_rounds()) return;
   job_.set_granted_rounds(grant);
   Publish();
 }
@@ -184,7 +184,7 @@ void FakeFleet::OnPush(const Waiting& waiting) {
   const v1::PushHeader& push = waiting.call.push;
   PartitionState* const partition = partitions_[push.key().partition()].get();
   CheckGradients(waiting);
-  if (is_sync()) {
+  if (has_rounds()) {
     TakeRound(waiting, partition);
   } else {
     TakeRun(waiting, partition);
@@ -202,7 +202,7 @@ void FakeFleet::CheckGradients(const Waiting& waiting) {
                              push.base_version()));
     }
   }
-  if (is_sync() && push.base_version() != push.clock()) Violation("a round on another version");
+  if (has_rounds() && push.base_version() != push.clock()) Violation("a round on another version");
 }
 
 void FakeFleet::TakeRound(const Waiting& waiting, PartitionState* partition) {
@@ -226,8 +226,9 @@ void FakeFleet::TakeRound(const Waiting& waiting, PartitionState* partition) {
       }
       for (uint64_t i = 0; i < node.count; ++i) partition->leaves[node.first + i] = true;
     }
-    const bool complete = std::all_of(partition->leaves.begin(), partition->leaves.end(),
-                                      [](bool leaf) { return leaf; });
+    const auto there =
+        static_cast<uint64_t>(std::count(partition->leaves.begin(), partition->leaves.end(), true));
+    const bool complete = is_quorum() ? 2 * there >= run.count : there == run.count;
     if (partition->late == absl::InfiniteFuture()) {
       partition->late = now_ + absl::Milliseconds(30);
       At(absl::Milliseconds(30), [this] { AnswerParked(); });
@@ -300,8 +301,9 @@ bool FakeFleet::TryAnswer(const Waiting& waiting, const PartitionState& partitio
   if (call.method == Method::kPull) {
     if (call.pull.has_exact_version()) exact = call.pull.exact_version();
     clock = call.pull.clock();
-  } else if (call.method == Method::kSettle || is_sync()) {
+  } else if (call.method == Method::kSettle || has_rounds()) {
     exact = 1 + (call.method == Method::kSettle ? call.settle.clock() : call.push.clock());
+    if (is_quorum() && *exact < partition.version) exact.reset();
   } else {
     clock = call.push.clock() + 1;
   }

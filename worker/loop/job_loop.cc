@@ -137,7 +137,7 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
       return;
     case Remedy::kRecompute:
       // A push that was too stale: its run is computed anew on what a read brings now.
-      if (exchanged && !job_.is_sync()) {
+      if (exchanged && !job_.has_rounds()) {
         BeginRead(now);
       } else {
         Pause(now);
@@ -153,7 +153,7 @@ void JobLoop::Impl::OnOperation(absl::Time now, OperationResult result) {
 }
 
 void JobLoop::Impl::OnExchanged(absl::Time now) {
-  if (job_.is_sync()) {
+  if (job_.has_rounds()) {
     // Answers of different rounds: a partition was asked when it had gone on already.
     const bool consistent = std::all_of(versions_.begin(), versions_.end(),
                                         [&](uint64_t version) { return version == versions_[0]; });
@@ -225,10 +225,10 @@ std::string JobLoop::Impl::Doing() const {
       return absl::StrCat("waiting for the evaluation of epoch ", evaluations.open_epoch());
     case Phase::kComputing:
       return absl::StrCat("computing at clock ",
-                          job_.is_sync() ? versions_[0] : push_clock_.value_or(clock_));
+                          job_.has_rounds() ? versions_[0] : push_clock_.value_or(clock_));
     case Phase::kExchanging:
       return absl::StrCat("exchange of clock ",
-                          job_.is_sync() ? versions_[0] : push_clock_.value_or(clock_),
+                          job_.has_rounds() ? versions_[0] : push_clock_.value_or(clock_),
                           unanswered());
     case Phase::kFinalEvaluation:
       return "evaluating the final parameters";

@@ -65,7 +65,7 @@ class JobLoop::Impl {
     kIdle,             // Nothing asked: until a directive asks something.
     kPausing,          // A short rest before starting over: until resume_at_.
     kReading,          // A Pull: until its result.
-    kGrant,            // sync: the next round may not begin yet: until a directive grants it.
+    kGrant,            // Rounds: the next one may not begin yet: until a directive grants it.
     kLease,            // ssp, async: no run in hand: until a lease is answered.
     kEpochEvaluation,  // The former epoch is still being evaluated: until that ends.
     kComputing,        // Until OnComputed; in sync until the round is over, if that is earlier.
@@ -85,7 +85,7 @@ class JobLoop::Impl {
   }
 
   bool leasing() const {
-    return job_.target() == Target::kTrain && !job_.is_sync() && phase_ != Phase::kBroken;
+    return job_.target() == Target::kTrain && !job_.has_rounds() && phase_ != Phase::kBroken;
   }
 
   // job_loop_steps.cc: what it does next.
@@ -132,7 +132,7 @@ class JobLoop::Impl {
   absl::Status error_;
   BlockRef parameters_;
   std::vector<uint64_t> versions_;
-  RoundCover cover_;                    // sync: of the present round.
+  RoundCover cover_;                    // Of the present round.
   uint64_t clock_ = 0;                  // ssp, async: the iteration under way.
   uint64_t runs_in_clock_ = 0;          // ssp: pushes of it that are done.
   uint64_t read_clock_ = 0;             // ssp: the clock that parameters_ may be used at.

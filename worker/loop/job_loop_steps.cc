@@ -57,7 +57,7 @@ void JobLoop::Impl::Break(const absl::Status& status) {
 void JobLoop::Impl::BeginRead(absl::Time now) {
   ++stage_;
   PullArgs args;
-  args.consistent = job_.target() == Target::kEvaluate || job_.is_sync();
+  args.consistent = job_.target() == Target::kEvaluate || job_.has_rounds();
   if (job_.is_ssp() && !args.consistent) {
     clock_ = std::max({clock_, job_.start_clock(), leases_.start_clock()});
     args.clock = push_clock_.value_or(clock_);
@@ -71,14 +71,14 @@ void JobLoop::Impl::BeginRead(absl::Time now) {
 void JobLoop::Impl::Continue(absl::Time now) {
   if (job_.target() == Target::kEvaluate) {
     EvaluateFinal();
-  } else if (job_.is_sync()) {
+  } else if (job_.has_rounds()) {
     BeginRound(now);
   } else {
     BeginRun(now);
   }
 }
 
-// sync: all partitions are at one version, which says which round is next.
+// Rounds: all partitions are at one version, which says which round is next.
 void JobLoop::Impl::BeginRound(absl::Time now) {
   ++stage_;
   wanted_compute_.reset();
@@ -142,9 +142,9 @@ void JobLoop::Impl::BeginRun(absl::Time now) {
   RequestCompute({{run.first_ordinal, static_cast<uint32_t>(run.count)}});
 }
 
-// sync: a roster that changed may have given this worker leaves that it has not computed.
+// Rounds: a roster that changed may have given this worker leaves that it has not computed.
 void JobLoop::Impl::CoverRoster() {
-  if (!job_.is_sync() || job_.target() != Target::kTrain || phase_ != Phase::kExchanging) return;
+  if (!job_.has_rounds() || job_.target() != Target::kTrain || phase_ != Phase::kExchanging) return;
   if (wanted_compute_.has_value()) return;
   if (open_compute_.has_value() && open_compute_->stage == stage_) return;
   std::vector<ComputePiece> pieces = cover_.TakeMissing(job_.rank(), job_.workers());
@@ -173,7 +173,7 @@ void JobLoop::Impl::RequestCompute(std::vector<ComputePiece> pieces) {
   request.pieces = std::move(pieces);
   request.parameters = parameters_;
   request.square_norm =
-      !job_.is_sync() && job_.directive().spec().optimizer().has_clip_global_norm();
+      !job_.has_rounds() && job_.directive().spec().optimizer().has_clip_global_norm();
   wanted_compute_ = std::move(request);
 }
 
@@ -201,7 +201,7 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
   ExchangeArgs args;
   args.pieces = std::move(pieces);
   args.base_versions = versions_;
-  if (job_.is_sync()) {
+  if (job_.has_rounds()) {
     args.clock = versions_[0];
     args.offers_help = job_.speculates();
   } else {
@@ -218,8 +218,9 @@ void JobLoop::Impl::Push(absl::Time now, std::vector<ComputedPiece> computed) {
 bool JobLoop::Impl::EvaluateEpoch(uint64_t next_shard) {
   const uint64_t shards_per_epoch = job_.shards_per_epoch();
   const uint64_t epoch = next_shard / shards_per_epoch;
-  const bool entered = job_.is_sync() ? next_shard % shards_per_epoch == 0
-                                      : entered_epoch_.has_value() && epoch > *entered_epoch_;
+  // A quorum may have begun the epoch without this worker.
+  const bool begins = job_.has_rounds() && next_shard % shards_per_epoch == 0;
+  const bool entered = begins || (entered_epoch_.has_value() && epoch > *entered_epoch_);
   const bool is_mine = job_.rank() == 0 && job_.directive().facts().eval_samples() > 0;
   if (entered && is_mine && evaluations.IsDue(epoch)) {
     if (evaluations.is_open()) return false;

@@ -21,6 +21,12 @@ v1::ConsistencySpec Ssp(uint32_t staleness) {
   return mode;
 }
 
+v1::ConsistencySpec Quorum(uint32_t workers) {
+  v1::ConsistencySpec mode;
+  mode.mutable_quorum()->set_workers(workers);
+  return mode;
+}
+
 v1::ConsistencySpec Async() {
   v1::ConsistencySpec mode;
   mode.mutable_async();
@@ -544,6 +550,58 @@ TEST_CASE("a job that has gone back is evaluated anew at its end") {
   CHECK(hand.loop->Report(hand.now).evaluations_size() == 0);
   hand.Reply(2);
   CHECK(hand.loop->TakeEvaluate().has_value());
+}
+
+TEST_CASE("who comes late to a quorum goes on with the newest round, and watches nothing") {
+  Hand hand(Quorum(1));
+  hand.job.mutable_facts()->set_train_samples(16);
+  hand.job.set_granted_rounds(4);
+  hand.job.mutable_roster()->add_members()->mutable_worker()->set_id("w1");
+  hand.loop->OnDirective(hand.now, hand.job);
+  hand.Reply(0);
+  const auto request = hand.loop->TakeCompute();
+  REQUIRE(request.has_value());
+  CHECK(hand.loop->NextTick() == absl::InfiniteFuture());
+  hand.loop->OnComputed(hand.now, request->id,
+                        std::vector<ComputedPiece>{Hand::Computed(request->pieces[0])});
+  const std::vector<ParameterCall> exchange = hand.loop->TakeCalls();
+  CHECK_FALSE(exchange[0].push.offers_help());
+
+  CallResult late;
+  late.header.set_version(2);
+  late.header.set_duplicate(true);
+  late.parameters = std::make_shared<Block>(4);
+  hand.loop->OnCallDone(hand.now, exchange[0].id, late);
+
+  const auto next = hand.loop->TakeCompute();
+  REQUIRE(next.has_value());
+  CHECK(next->pieces[0].first_shard == 8);
+}
+
+TEST_CASE("a quorum goes on without a slow worker, which is never stuck") {
+  for (const float loss : {0.0f, 0.1f}) {
+    FakeFleetOptions options = With(Quorum(3), 3);
+    options.epochs = 8;
+    options.loss = loss;
+    options.slowness["slow"] = 20;
+    FakeFleet fleet(options);
+    for (const char* worker : {"a", "b", "c", "slow"}) fleet.Start(worker);
+
+    INFO("loss " << loss << ", slow: " << fleet.Doing("slow"));
+    REQUIRE(fleet.RunToEnd());
+    CheckEachShardOnce(fleet);
+    CHECK(fleet.Report("slow").samples() > 0);
+  }
+}
+
+TEST_CASE("an epoch that a quorum began without its first worker is evaluated all the same") {
+  FakeFleetOptions options = With(Quorum(2), 5);
+  options.epochs = 6;
+  options.slowness["a"] = 8;
+  FakeFleet fleet(options);
+  for (const char* worker : {"a", "b", "c"}) fleet.Start(worker);
+  REQUIRE(fleet.RunToEnd());
+  CHECK(fleet.evaluations().size() > 1);
 }
 
 }  // namespace
