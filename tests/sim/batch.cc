@@ -25,6 +25,9 @@ struct Covered {
     counts.refused += run.counts.refused;
     counts.gated_reads += run.counts.gated_reads;
     counts.rounds += run.counts.rounds;
+    counts.quorum_rounds += run.counts.quorum_rounds;
+    counts.dropped += run.counts.dropped;
+    counts.carried += run.counts.carried;
     counts.stale += run.counts.stale;
     counts.checkpoints += run.counts.checkpoints;
     counts.restores += run.counts.restores;
@@ -41,6 +44,9 @@ struct Covered {
                 " checkpoints, %" PRIu64 " jobs back to one\n",
                 counts.pushes, counts.duplicates, counts.refused, counts.stale, counts.rounds,
                 counts.gated_reads, counts.checkpoints, counts.restores);
+    std::printf("  %" PRIu64 " rounds closed by a quorum, %" PRIu64
+                " data shards dropped, of which %" PRIu64 " carried\n",
+                counts.quorum_rounds, counts.dropped, counts.carried);
   }
 
   uint64_t events = 0;

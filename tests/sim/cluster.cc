@@ -433,7 +433,8 @@ void Cluster::CheckParameters() {
   }
   if (!HasExactSum(scenario_) || MayDampUnseen(scenario_)) return;
   const std::string wrong = CompareWithExactSum(
-      scenario_, {oracle_.segments(), oracle_.damping(), partition_ends_, parameters_});
+      scenario_,
+      {oracle_.segments(), oracle_.damping(), partition_ends_, parameters_, oracle_.counted()});
   if (!wrong.empty()) oracle_.Fail(wrong);
 }
 

@@ -25,11 +25,12 @@ struct Outcome {
   std::map<std::pair<uint32_t, uint64_t>, double> damping;
   std::vector<uint64_t> partition_ends;  // In the flat vector.
   std::vector<float> parameters;
+  std::map<uint32_t, v1::PartitionReport> counted;  // By partition.
 };
 
-// With HasExactSum: compares the parameters with initial - lr * (every run's mean gradient, once).
-// Where the scenario is exact, nothing was damped and the initial value is 0, every bit counts.
-// Empty: as it should be.
+// With HasExactSum: compares the parameters with initial - lr * (every run's mean gradient, once);
+// a quorum round's is that of whatever it held. Where the scenario is exact, nothing was damped and
+// the initial value is 0, every bit counts. Empty: as it should be.
 std::string CompareWithExactSum(const Scenario& scenario, const Outcome& outcome);
 
 }  // namespace paceline::sim

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/job/job_work.h"
 
 namespace paceline::sim {
 namespace {
@@ -30,7 +31,7 @@ WorkPlan Oracle::PlanOf(const v1::Segment& segment) const {
   const v1::TrainSpec& train = scenario_->spec.train();
   return WorkPlan(
       segment.first_shard(), scenario_->shards_per_epoch(), scenario_->total_shards(),
-      segment.consistency().has_sync() ? train.shards_per_round() : train.shards_per_push());
+      HasRounds(segment.consistency()) ? train.shards_per_round() : train.shards_per_push());
 }
 
 // ---- What goes in ----
@@ -84,7 +85,7 @@ void Oracle::OnPush(const std::string& server, uint64_t call, const v1::PushHead
   if (segment != segments_.end() && segment->second.consistency().has_ssp()) {
     push.read_clock = header.clock() + 1;
   }
-  push.wants_newest = segment != segments_.end() && !segment->second.consistency().has_sync();
+  push.wants_newest = segment != segments_.end() && !HasRounds(segment->second.consistency());
 }
 
 void Oracle::OnPull(const std::string& server, uint64_t call, const v1::PullRequest& request) {
@@ -279,9 +280,12 @@ void Oracle::FollowPrimary(const std::string& server, const v1::PartitionReport&
                       view.applied.Show()));
   }
   const v1::Segment& segment = segments_[report.segment()];
+  const uint64_t before = std::max(view.report.version(), segment.first_version());
   if (segment.consistency().has_sync()) {
-    const uint64_t before = std::max(view.report.version(), segment.first_version());
     for (uint64_t v = before; v < report.version(); ++v) CheckRound(view, segment, v);
+  }
+  if (segment.consistency().has_quorum() && report.version() == before + 1) {
+    CheckQuorum(server, view, segment, report);
   }
   NoteDamping(report, view);
   view.report = report;
@@ -333,9 +337,9 @@ void Oracle::CommitClocks(const v1::PartitionReport& report, View* view) {
   orphans.erase(std::remove_if(orphans.begin(), orphans.end(), commit), orphans.end());
 }
 
-// sync: what arrived in this event and was not refused is in the open round.
+// Rounds: what arrived in this event and was not refused is in the open one.
 void Oracle::TakePushes(const std::string& server, const v1::PartitionReport& report, View* view) {
-  if (!segments_[report.segment()].consistency().has_sync()) return;
+  if (!HasRounds(segments_[report.segment()].consistency())) return;
   const auto take = [&](const Call& call) {
     if (call.server != server || call.partition != report.partition()) return;
     if (call.segment != report.segment() || !call.is_push || !call.is_new) return;
@@ -368,7 +372,7 @@ void Oracle::CheckSteps(const v1::PartitionReport& report, const ShardSet& appli
                              segment.ShortDebugString(), " at version ", report.version()));
   }
   uint64_t shards = segment.first_shard();
-  if (segment.consistency().has_sync()) {
+  if (HasRounds(segment.consistency())) {
     const uint64_t rounds = report.version() - segment.first_version();
     if (rounds > 0) shards = plan.At(rounds - 1).first_ordinal + plan.At(rounds - 1).count;
     if (report.applied_below() != shards) {
@@ -386,12 +390,27 @@ void Oracle::CheckSteps(const v1::PartitionReport& report, const ShardSet& appli
                         " runs applied"));
     }
   }
+  CheckSamples(report, applied);
+}
+
+// Those of all data shards that are over, but for what was dropped and never carried.
+void Oracle::CheckSamples(const v1::PartitionReport& report, const ShardSet& applied) {
+  const uint64_t lost = report.shards_dropped() - report.shards_carried();
   uint64_t samples = 0;
-  for (const uint64_t shard : applied.All()) samples += scenario_->SamplesOf(shard);
-  if (report.samples() != samples) {
-    Fail(absl::StrCat("partition ", report.partition(), " counts ", report.samples(),
-                      " samples for ", applied.size(), " data shards; wanted ", samples));
+  uint64_t least = scenario_->spec.data().shard_samples();
+  for (const uint64_t shard : applied.All()) {
+    samples += scenario_->SamplesOf(shard);
+    least = std::min(least, scenario_->SamplesOf(shard));
   }
+  const uint64_t most_lost = lost * scenario_->spec.data().shard_samples();
+  if (report.shards_carried() <= report.shards_dropped() && lost <= applied.size() &&
+      report.samples() + most_lost >= samples && report.samples() + lost * least <= samples) {
+    return;
+  }
+  Fail(absl::StrCat("partition ", report.partition(), " counts ", report.samples(), " samples for ",
+                    applied.size(), " data shards, of which ", report.shards_dropped(),
+                    " were dropped and ", report.shards_carried(), " carried; wanted ", samples,
+                    " but for those"));
 }
 
 void Oracle::CheckRound(const View& view, const v1::Segment& segment, uint64_t version) {
@@ -409,6 +428,46 @@ void Oracle::CheckRound(const View& view, const v1::Segment& segment, uint64_t v
   }
   Fail(absl::StrCat("round from version ", version, " was closed; wanted ", wanted.Show(),
                     ", arrived have", seen));
+}
+
+// quorum: what is dropped is what had not come, where all that comes is seen to be taken at once;
+// and enough members were in.
+void Oracle::CheckQuorum(const std::string& server, const View& view, const v1::Segment& segment,
+                         const v1::PartitionReport& report) {
+  const uint64_t version = report.version() - 1;
+  const WorkPlan::Run run = PlanOf(segment).At(version - segment.first_version());
+  const uint64_t dropped = report.shards_dropped() - view.report.shards_dropped();
+  ++counts_.quorum_rounds;
+  counts_.dropped += dropped;
+  counts_.carried += report.shards_carried() - view.report.shards_carried();
+  if (dropped >= run.count) {
+    return Fail(absl::StrCat("round from version ", version, " of ", run.count,
+                             " data shards dropped ", dropped));
+  }
+  const bool is_settled = scenario_->spec.optimizer().has_clip_global_norm();
+  if (IsReplicated() || is_settled) return;
+  ShardSet arrived;
+  const auto found = view.arrived.find(version);
+  if (found != view.arrived.end()) {
+    const auto here = found->second.find({server, report.term()});
+    if (here != found->second.end()) arrived = here->second;
+  }
+  uint32_t all = 0;
+  uint32_t in = 0;
+  const auto members =
+      static_cast<uint32_t>(copies_[{server, report.partition()}].roster.members_size());
+  for (uint32_t rank = 0; rank < members; ++rank) {
+    const LeafRun leaves = LeavesOf(run.count, rank, members);
+    ShardSet part;
+    part.Insert(run.first_ordinal + leaves.first, leaves.count);
+    all += leaves.count > 0 ? 1 : 0;
+    in += leaves.count > 0 && arrived.Contains(part) ? 1 : 0;
+  }
+  const uint32_t wanted = std::min(all, segment.consistency().quorum().workers());
+  if (dropped + arrived.size() == run.count && (dropped == 0 || in >= wanted)) return;
+  Fail(absl::StrCat("round from version ", version, " of ", run.count, " data shards dropped ",
+                    dropped, "; arrived have ", arrived.Show(), ", of ", in, " of ", all,
+                    " workers all; wanted ", wanted));
 }
 
 // async: an entry is as stale as its versions say.
@@ -440,9 +499,10 @@ void Oracle::NoteDamping(const v1::PartitionReport& report, const View& view) {
   }
 }
 
-// sync: all partitions that reach a version counted the same contributions on the way.
+// sync: all partitions that reach a version counted the same contributions on the way, unless each
+// had closed rounds of its own before.
 void Oracle::CheckAgreement(const v1::PartitionReport& report) {
-  if (!segments_[report.segment()].consistency().has_sync()) return;
+  if (!segments_[report.segment()].consistency().has_sync() || scenario_->has_quorum()) return;
   const auto [known, is_first] = rounds_.emplace(
       report.version(), Round{report.samples(), report.loss_sum(), report.correct()});
   const Round& round = known->second;
@@ -475,6 +535,12 @@ void Oracle::CheckWaits(const std::string& server) {
 
 // ---- The end ----
 
+std::map<uint32_t, v1::PartitionReport> Oracle::counted() const {
+  std::map<uint32_t, v1::PartitionReport> counted;
+  for (const auto& [partition, view] : views_) counted[partition] = view.report;
+  return counted;
+}
+
 void Oracle::CheckEnd(const v1::JobStatus& status) {
   const uint64_t samples = scenario_->spec.train().epochs() * scenario_->facts.train_samples();
   if (segments_.empty() || views_.size() != static_cast<size_t>(status.placement_size())) {
@@ -484,7 +550,8 @@ void Oracle::CheckEnd(const v1::JobStatus& status) {
   const v1::Segment& last = segments_.rbegin()->second;
   const uint64_t version = last.first_version() + PlanOf(last).size();
   for (const auto& [partition, view] : views_) {
-    if (view.report.version() != version || view.report.samples() != samples ||
+    const bool is_short = !scenario_->has_quorum() && view.report.samples() != samples;
+    if (view.report.version() != version || is_short ||
         view.applied.size() != scenario_->total_shards()) {
       Fail(absl::StrCat("partition ", partition, " ended at version ", view.report.version(),
                         " with ", view.report.samples(), " samples; wanted version ", version,

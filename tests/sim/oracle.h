@@ -77,12 +77,18 @@ class Oracle {
     uint64_t refused = 0;
     uint64_t gated_reads = 0;  // ssp reads checked.
     uint64_t rounds = 0;
+    uint64_t quorum_rounds = 0;
+    uint64_t dropped = 0;  // Data shards that quorum rounds were closed without.
+    uint64_t carried = 0;  // By later ones.
     uint64_t stale = 0;
     uint64_t checkpoints = 0;
     uint64_t restores = 0;
     uint64_t elected = 0;  // Coordinators.
   };
   const Counts& counts() const { return counts_; }
+
+  // What each partition has counted, at the end.
+  std::map<uint32_t, v1::PartitionReport> counted() const;
 
   static ShardSet AppliedIn(const v1::PartitionReport& report);
 
@@ -127,7 +133,7 @@ class Oracle {
     std::map<std::pair<std::string, uint64_t>, uint64_t> next_clock;
     // Pushes that are in nobody's hands any more, but may be in a log.
     std::vector<Call> orphans;
-    // sync: the distinct data shards that arrived for the round from each version, by the place
+    // Rounds: the distinct data shards that arrived for the round from each version, by the place
     // that they arrived at: server and term.
     std::map<uint64_t, std::map<std::pair<std::string, uint64_t>, ShardSet>> arrived;
   };
@@ -157,6 +163,9 @@ class Oracle {
   void CommitClocks(const v1::PartitionReport& report, View* view);
   void CheckSegmentStart(const v1::PartitionReport& report);
   void CheckSteps(const v1::PartitionReport& report, const ShardSet& applied);
+  void CheckSamples(const v1::PartitionReport& report, const ShardSet& applied);
+  void CheckQuorum(const std::string& server, const View& view, const v1::Segment& segment,
+                   const v1::PartitionReport& report);
   void CheckRound(const View& view, const v1::Segment& segment, uint64_t version);
   void CheckAgreement(const v1::PartitionReport& report);
   void TakePushes(const std::string& server, const v1::PartitionReport& report, View* view);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/job/job_work.h"
 
 namespace paceline::sim {
 namespace {
@@ -13,6 +14,9 @@ bool IsSameState(const v1::PartitionReport& a, const v1::PartitionReport& b) {
   for (int i = 0; i < a.applied_size(); ++i) {
     if (a.applied(i).first() != b.applied(i).first()) return false;
     if (a.applied(i).count() != b.applied(i).count()) return false;
+  }
+  if (a.shards_dropped() != b.shards_dropped() || a.shards_carried() != b.shards_carried()) {
+    return false;
   }
   return a.samples() == b.samples() && a.loss_sum() == b.loss_sum() && a.correct() == b.correct();
 }
@@ -25,6 +29,8 @@ std::string ShowState(const v1::PartitionReport& report) {
   part.set_samples(report.samples());
   part.set_loss_sum(report.loss_sum());
   part.set_correct(report.correct());
+  part.set_shards_dropped(report.shards_dropped());
+  part.set_shards_carried(report.shards_carried());
   return part.ShortDebugString();
 }
 
@@ -97,7 +103,7 @@ bool ReplicaOracle::OnTold(uint64_t life, const v1::JobDirective& directive) {
   if (directive.has_restore()) origin_ = directive.restore().id();
   if (is_restart) {
     has_restarted_ = true;
-    is_sync_origin_ = directive.segment().consistency().has_sync();
+    has_rounds_at_origin_ = HasRounds(directive.segment().consistency());
     for (const v1::PartitionPlacement& placement : directive.placement()) Restart(placement);
   }
   for (const v1::PartitionPlacement& placement : directive.placement()) {
@@ -139,8 +145,8 @@ void ReplicaOracle::Begin(const std::string& server, const v1::PartitionReport& 
                                 " as what it never was: ", ShowState(report)));
   }
   for (const auto& [partition, other] : known_) {
-    if (!is_sync_origin_ || !other.has_begun || other.origin == known->origin) continue;
-    verdict_->Fail(absl::StrCat("in sync, partition ", report.partition(),
+    if (!has_rounds_at_origin_ || !other.has_begun || other.origin == known->origin) continue;
+    verdict_->Fail(absl::StrCat("in rounds, partition ", report.partition(),
                                 " begins anew at version ", known->origin, ", partition ",
                                 partition, " at version ", other.origin));
   }

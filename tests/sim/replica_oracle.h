@@ -127,7 +127,7 @@ class ReplicaOracle {
   // The checkpoint that the job began from last.
   bool has_restarted_ = false;
   uint64_t origin_ = 0;
-  bool is_sync_origin_ = false;
+  bool has_rounds_at_origin_ = false;
 };
 
 }  // namespace paceline::sim

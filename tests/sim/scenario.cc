@@ -106,6 +106,22 @@ void DrawAcks(Scenario* scenario) {
   }
 }
 
+// Some of the rounds are closed by a quorum: a draw of its own as well.
+void DrawQuorum(Scenario* scenario) {
+  Random random(scenario->seed, "quorum");
+  std::vector<v1::ConsistencySpec*> modes = {scenario->spec.mutable_consistency()};
+  for (ModeChange& change : scenario->mode_changes) modes.push_back(&change.consistency);
+  for (v1::ConsistencySpec* mode : modes) {
+    if (!mode->has_sync() || !random.Chance(0.3)) continue;
+    v1::QuorumMode* quorum = mode->mutable_quorum();
+    quorum->set_workers(static_cast<uint32_t>(random.Between(1, scenario->workers.size())));
+    quorum->set_grace(static_cast<double>(random.Below(5)));
+    if (!random.Chance(0.6)) continue;
+    quorum->set_on_late(v1::QuorumMode::CARRY);
+    quorum->set_carry_weight(1.0 / static_cast<double>(uint64_t{1} << random.Below(3)));
+  }
+}
+
 // Long enough for servers to die in, one after the other.
 void StretchJob(Random* random, Scenario* scenario) {
   const absl::Duration length = random->Ms(2000, 12000);
@@ -139,6 +155,7 @@ void DrawJob(Random* random, Scenario* scenario) {
   DrawAcks(scenario);
   DrawModel(random, scenario->total_shards(), &spec);
   DrawOptimizer(random, scenario);
+  DrawQuorum(scenario);
   if (scenario->replicas() > 1) StretchJob(random, scenario);
 }
 
@@ -170,6 +187,12 @@ std::string CheckpointSummary(const Scenario& scenario) {
 uint64_t Scenario::shards_per_epoch() const { return ShardsPerEpoch(spec, facts); }
 
 uint64_t Scenario::total_shards() const { return shards_per_epoch() * spec.train().epochs(); }
+
+bool Scenario::has_quorum() const {
+  return spec.consistency().has_quorum() ||
+         std::any_of(mode_changes.begin(), mode_changes.end(),
+                     [](const ModeChange& change) { return change.consistency.has_quorum(); });
+}
 
 uint64_t Scenario::SamplesOf(uint64_t ordinal) const {
   const uint64_t before = ordinal % shards_per_epoch() * spec.data().shard_samples();

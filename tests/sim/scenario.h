@@ -156,6 +156,8 @@ struct Scenario {
   uint64_t ahead() const { return spec.fleet().acks() == v1::FleetSpec::LEADER ? log_entries : 0; }
   // Copies of each partition that the job begins with.
   uint32_t replicas() const { return spec.fleet().replicas(); }
+  // Whether a quorum may close rounds at any time.
+  bool has_quorum() const;
   // Data shards of the whole job.
   uint64_t total_shards() const;
   uint64_t shards_per_epoch() const;
