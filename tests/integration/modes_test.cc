@@ -75,22 +75,26 @@ TEST_CASE("ssp keeps its bound, and the looser the mode the less a slow worker h
 }
 
 TEST_CASE("a quorum goes on without the slow worker, and every data shard is accounted for") {
-  const Json sync = Train("{sync: {speculate: false}}");
+  // Slow enough that the grace, which follows the machine's load, is short beside a part.
+  const Json sync = Train("{sync: {speculate: false}}", 4, 20);
   for (const std::string late : {"drop", "carry"}) {
-    const Json quorum = Train("{quorum: {workers: 3, on_late: " + late + "}}");
+    const Json quorum = Train("{quorum: {workers: 3, on_late: " + late + "}}", 4, 20);
 
     const double sync_rate = sync["samples_per_s"];
     const double quorum_rate = quorum["samples_per_s"];
     WARN("samples/s: sync without help " << sync_rate << ", quorum(3), " << late << " "
                                          << quorum_rate << " (" << quorum_rate / sync_rate << "x)");
     CHECK(quorum_rate > sync_rate);
-    // 12 epochs of 2400 samples in data shards of 16.
+    // Data shards of 16 samples, the last of each of the four epochs of fewer.
+    const uint64_t total = Number(quorum["status"]["samples_total"]);
     REQUIRE(quorum["status"]["partitions"].size() > 0);
     for (const Json& partition : quorum["status"]["partitions"]) {
       const uint64_t dropped = Number(partition["shards_dropped"]);
       const uint64_t carried = Number(partition["shards_carried"]);
-      CHECK(Number(partition["applied_below"]) == 12 * 150);
-      CHECK(Number(partition["samples"]) == 12 * 2400 - 16 * (dropped - carried));
+      const uint64_t lost = total - Number(partition["samples"]);
+      CHECK(Number(partition["applied_below"]) == 4 * ((total / 4 + 15) / 16));
+      CHECK(lost <= 16 * (dropped - carried));
+      CHECK(lost + 4 * 15 >= 16 * (dropped - carried));
       CHECK(dropped > 0);
       if (late == "drop") CHECK(carried == 0);
     }
