@@ -157,7 +157,7 @@ absl::StatusOr<MemoryFileSystem::Node> MemoryFileSystem::FindFileLocked(
 
 absl::Status MemoryFileSystem::MakeFolder(const std::string& path) {
   const absl::MutexLock lock(&mutex_);
-  RETURN_IF_ERROR(MeetFaultLocked(/*needs_room=*/true, path));
+  RETURN_IF_ERROR(MeetFaultLocked(/*needs_room=*/now_.count(path) == 0, path));
   RETURN_IF_ERROR(RequireParentLocked(path));
   const auto found = now_.find(path);
   if (found != now_.end() && found->second != nullptr) {
@@ -280,9 +280,10 @@ absl::Status MemoryFileSystem::Remove(const std::string& path) {
 absl::StatusOr<std::unique_ptr<FileLock>> MemoryFileSystem::TryLock(const std::string& path,
                                                                     LockKind kind) {
   const absl::MutexLock lock(&mutex_);
-  RETURN_IF_ERROR(MeetFaultLocked(/*needs_room=*/true, path));
+  const bool is_new = now_.count(path) == 0;
+  RETURN_IF_ERROR(MeetFaultLocked(/*needs_room=*/is_new, path));
   RETURN_IF_ERROR(RequireParentLocked(path));
-  if (now_.count(path) == 0) now_[path] = std::make_shared<File>();
+  if (is_new) now_[path] = std::make_shared<File>();
   std::shared_ptr<LockCount> count = locks_[path].lock();
   if (count == nullptr) locks_[path] = count = std::make_shared<LockCount>();
   {

@@ -95,6 +95,7 @@ void Operators::TakeCheckpoint() {
 void Operators::Cancel() {
   // Not submitted yet.
   if (job_.empty()) return client_.After(kRetry, [this] { Cancel(); });
+  world_.oracle->OnJobCancelled();
   v1::CancelJobRequest request;
   request.set_job(job_);
   Insist<v1::CancelJobRequest, v1::CancelJobReply>(&Coordinator::OnCancelJob, request);

@@ -54,6 +54,8 @@ class Oracle {
   void AfterEvent(const std::string& server, const std::vector<v1::PartitionReport>& reports);
   // A primary sends these to a backup.
   void OnEntries(const v1::AppendHeader& header);
+  // People cancel the job: its copies may be let go one by one.
+  void OnJobCancelled() { replicas_.OnJobCancelled(); }
   // The process, whose newest incarnation was `incarnation`, is dead.
   void OnServerGone(const std::string& server, uint64_t incarnation);
 

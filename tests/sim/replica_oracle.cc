@@ -194,6 +194,7 @@ void ReplicaOracle::CheckInSync(const v1::PartitionPlacement& placement, uint64_
     if (!replica.in_sync() || !IsAlive(replica)) continue;
     const v1::PartitionReport* report = ReportOf(replica.server(), placement.partition());
     const bool is_it = report != nullptr && report->replica() == replica.id();
+    if (!is_it && is_cancelled_) continue;
     const uint64_t last = is_it ? std::max(report->last_index(), report->version()) : 0;
     if (last >= committed) continue;
     verdict_->Fail(absl::StrCat("partition ", placement.partition(), " is committed up to entry ",

@@ -34,6 +34,9 @@ class ReplicaOracle {
   // a checkpoint; what copies that were placed before say counts no more.
   bool OnTold(uint64_t life, const v1::JobDirective& directive);
 
+  // From now on a copy that is nowhere to be seen may have been let go.
+  void OnJobCancelled() { is_cancelled_ = true; }
+
   // The process that was `incarnation` of `server` and all before it has died.
   void OnServerGone(const std::string& server, uint64_t incarnation);
 
@@ -123,6 +126,7 @@ class ReplicaOracle {
   std::map<std::string, uint64_t> gone_;
   uint64_t life_ = 0;  // The newest in which a coordinator has spoken.
   uint64_t promotions_ = 0;
+  bool is_cancelled_ = false;
   uint32_t segment_ = 0;  // In which the newest placement was told.
   // The checkpoint that the job began from last.
   bool has_restarted_ = false;
