@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/store/etcd/test_etcd.h"
 #include "tests/integration/fleet.h"
@@ -70,21 +71,21 @@ std::vector<std::string> TermsOf(const Json& status) {
   return terms;
 }
 
-// Four times what the coordinator's role lasts without its holder, six times a member's lease.
-constexpr int kSilentSeconds = 12;
-
 TEST_CASE("while etcd says nothing the job goes on, nothing new is decided, and status says so") {
   const auto etcd = TestEtcd::Start(3);
   if (etcd == nullptr) return;
+  const bool are_killed = GENERATE(false, true);
+  // At least four times what the coordinator's role lasts without its holder, six times a member's
+  // lease.
+  const int silent_seconds = are_killed ? 12 : 30;
   const ReplicatedJob spec;
   FleetOptions options = ThreeCandidates(*etcd);
-  options.worker_flags = {"--slowdown=120"};
+  options.worker_flags = {absl::StrCat("--slowdown=", 10 * silent_seconds)};
   Fleet fleet(options);
   const std::string job = SubmitUnderWay(fleet, spec);
   const std::string coordinator = CoordinatorOf(fleet);
   const Json before = fleet.Status(job);
 
-  const bool are_killed = GENERATE(false, true);
   for (int node = 0; node < 3; ++node) are_killed ? etcd->Kill(node) : etcd->Pause(node);
   const absl::Time silent = absl::Now();
   CHECK(Eventually([&] {
@@ -94,7 +95,7 @@ TEST_CASE("while etcd says nothing the job goes on, nothing new is decided, and 
   const CommandResult refused = fleet.Paceline({"scale", job, "--workers", "3"});
   CHECK(refused.exit_code != 0);
   CHECK(refused.err.find("etcd") != std::string::npos);
-  for (int second = 1; second <= kSilentSeconds; ++second) {
+  for (int second = 1; second <= silent_seconds; ++second) {
     CHECK(MovesOn(fleet, job));
     absl::SleepFor(silent + absl::Seconds(second) - absl::Now());
   }
@@ -106,7 +107,7 @@ TEST_CASE("while etcd says nothing the job goes on, nothing new is decided, and 
   const std::string logs = fleet.Paceline({"logs"}).out;
   CHECK(logs.find("store-failed") != std::string::npos);
   CHECK(logs.find("expired") == std::string::npos);
-  WARN("samples in " << kSilentSeconds << " s without etcd: "
+  WARN("samples in " << silent_seconds << " s without etcd: "
                      << Number(after["samples"]) - Number(before["samples"]));
   if (are_killed) etcd->RestartAll();
   for (int node = 0; node < 3 && !are_killed; ++node) etcd->Resume(node);

@@ -7,7 +7,7 @@ namespace paceline::sim {
 namespace {
 
 // Sanitizers cost ten times the time.
-#if defined(__SANITIZE_ADDRESS__) || defined(PACELINE_TSAN)
+#ifdef PACELINE_SANITIZED
 constexpr uint64_t kSeeds = 300;
 #else
 constexpr uint64_t kSeeds = 4000;
