@@ -146,7 +146,9 @@ absl::Status StartFrom(const Manifest& manifest, const v1::RestoreOrigin& origin
   *start->mutable_origin() = origin;
   *start->mutable_segment() = manifest.segment();
   start->mutable_segment()->set_index(0);
-  if (manifest.has_facts()) *start->mutable_facts() = manifest.facts();
+  // Of a job with bare parameters nobody has any.
+  const bool has_data = manifest.spec().model().parameters().empty();
+  if (has_data && manifest.has_facts()) *start->mutable_facts() = manifest.facts();
   start->set_samples(manifest.partitions(0).state().tally().samples());
   for (const v1::CheckpointPartition& partition : manifest.partitions()) {
     start->set_samples(std::min<uint64_t>(start->samples(), partition.state().tally().samples()));

@@ -186,7 +186,7 @@ TEST_CASE("bare parameters go on, too") {
       "{name: bare, model: {parameters: [{name: p, shape: [2]}]}, consistency: async}";
   v1::CheckpointManifest manifest = Manifest();
   *manifest.mutable_spec() = ParseJobSpec(kBare, "spec", {}).value();
-  manifest.clear_facts();
+  manifest.mutable_facts()->Clear();  // As servers write it.
   manifest.mutable_segment()->mutable_consistency()->mutable_async();
   manifest.clear_parameters();
   manifest.add_parameters()->set_name("p");
