@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/job/job_work.h"
 #include "proto/checkpoint.pb.h"
 #include "server/checkpoint/checkpoint_store.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 // Why the parts are not of one moment; empty: they may be.
 std::string Torn(const v1::CheckpointManifest& manifest) {
-  if (!manifest.segment().consistency().has_sync()) return "";
+  if (!HasRounds(manifest.segment().consistency())) return "";
   for (const v1::CheckpointPartition& part : manifest.partitions()) {
     if (part.version() == manifest.partitions(0).version()) continue;
     return absl::StrCat("partition ", part.partition(), " is of version ", part.version(),

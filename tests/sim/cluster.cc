@@ -78,6 +78,8 @@ class Cluster {
   void OnFinished(const v1::JobStatus& status);
   void Finish();
   BlockRef PrimaryParameters(const v1::PartitionPlacement& placement) const;
+  // Which partition's primary is not there; empty: all are.
+  std::string WithoutParameters() const;
   void CollectParameters();
   void CompareCopies(const v1::PartitionPlacement& placement, const BlockRef& wanted);
   void CheckParameters();
@@ -209,6 +211,10 @@ void Cluster::Begin() {
 
 void Cluster::CheckTime(absl::Time deadline) {
   if (end_.state() == v1::FINISHED) return;
+  if (scenario_.is_cancelled() && oracle_.has_another_job()) {
+    is_over_ = true;
+    return;
+  }
   if (queue_.now() <= deadline && queue_.events() <= kEventsMax) return;
   if (scenario_.mode == Mode::kSafety) {
     is_over_ = true;
@@ -353,7 +359,9 @@ void Cluster::OnFinished(const v1::JobStatus& status) {
   end_ = status;
   const absl::Time calm = std::max(ended_, At(scenario_.calm));
   if (scenario_.mode == Mode::kLiveness && !scenario_.may_lose_all()) {
-    const std::string lack = Lacking(status);
+    std::string lack = Lacking(status);
+    // Who is primary since a moment ago may not know it yet.
+    if (lack.empty()) lack = WithoutParameters();
     if (!lack.empty()) {
       if (queue_.now() > calm + kRecoveryBound) {
         oracle_.Fail(absl::StrCat("long after the job's end, ", lack));
@@ -380,15 +388,22 @@ BlockRef Cluster::PrimaryParameters(const v1::PartitionPlacement& placement) con
   return serves ? server->second->Peek(end_.job(), placement.partition()) : nullptr;
 }
 
-// Empty if a partition's primary is not there just now, which may be where faults do not end.
+std::string Cluster::WithoutParameters() const {
+  for (const auto& [partition, placement] : oracle_.replicas().placements()) {
+    if (PrimaryParameters(placement) != nullptr) continue;
+    return absl::StrCat("partition ", partition, " does not give its parameters");
+  }
+  return "";
+}
+
+// Empty if a partition's primary is not there just now, as may be where faults do not end or all may
+// be lost.
 void Cluster::CollectParameters() {
   for (const auto& [partition, placement] : oracle_.replicas().placements()) {
     const BlockRef block = PrimaryParameters(placement);
     if (block == nullptr) {
       parameters_.clear();
-      const bool may_lack = scenario_.mode == Mode::kSafety || scenario_.may_lose_all();
-      if (may_lack) return;
-      return oracle_.Fail(absl::StrCat("partition ", partition, " does not give its parameters"));
+      return;
     }
     CompareCopies(placement, block);
     const auto floats = block->floats();

@@ -17,6 +17,7 @@ CoordinatorOptions ControlHost::Options() const {
   options.on_event = [this](const v1::Event& event) {
     queue_->Trace(node_->name(), ": ", event.kind(), " ", event.subject(), ": ", event.message());
     if (event.kind() == "checkpoint-written") oracle_->OnCheckpointWritten();
+    if (event.kind() == "job-submitted") oracle_->OnSubmitted(event.subject());
     if (event.kind() == "job-failed" && !scenario_.may_lose_all()) oracle_->Fail(event.message());
   };
   return options;

@@ -40,6 +40,13 @@ class Oracle {
   void OnTold(uint64_t life, const v1::JobDirective& directive);
   // A server has become the coordinator.
   void OnTookOver() { ++counts_.elected; }
+  // It has taken the job. No ended job is kept where people cancel it, so that a submission that is
+  // repeated after the end makes another job: nothing here is about that one.
+  void OnSubmitted(const std::string& job) {
+    if (first_job_.empty()) first_job_ = job;
+    has_another_job_ |= job != first_job_;
+  }
+  bool has_another_job() const { return has_another_job_; }
   // It has written down that a checkpoint is whole.
   void OnCheckpointWritten() { ++counts_.checkpoints; }
 
@@ -186,6 +193,8 @@ class Oracle {
   std::vector<Acknowledged> acknowledged_;
   std::map<std::pair<uint32_t, uint64_t>, double> damping_;
   Counts counts_;
+  std::string first_job_;
+  bool has_another_job_ = false;
 };
 
 }  // namespace paceline::sim
