@@ -54,7 +54,7 @@ if [[ "$quick" != --quick ]]; then
   suite "tsan: the rooms without gRPC, and the simulator" --config=tsan --build_tests_only \
     --test_tag_filters=-no-tsan //common/... //server/partition/... //server/replica/... \
     //server/coordinator/... //server/store/... //worker/loop/... //tests/sim/...
-  # asan has all checks of --config=law, and here builds all of //...: a build of law would find no more.
+  # asan has all checks of --config=law, and here builds all of //...: law alone would find no more.
   suite "law and asan: lock annotations, layering; addresses, undefined behaviour" \
     --config=asan --test_tag_filters=-no-asan //...
 fi

@@ -104,7 +104,7 @@ class Cluster {
   bool has_failed_ = false;
   absl::optional<absl::Time> gone_;  // The job; since when.
   bool is_cancelled_ = false;        // And nothing of it is left.
-  v1::JobStatus end_;  // FINISHED.
+  v1::JobStatus end_;                // FINISHED.
   absl::Time ended_;
   std::vector<float> parameters_;
   std::vector<uint64_t> partition_ends_;
@@ -116,9 +116,9 @@ Cluster::Cluster(const Scenario& scenario, bool print)
       network_(&queue_, scenario.seed),
       oracle_(&scenario_),
       checkpoints_(&scenario_, &folder_, &oracle_),
-      coordinator_(scenario.elects
-                       ? nullptr
-                       : std::make_unique<SimCoordinator>(&scenario_, &queue_, &network_, &oracle_)),
+      coordinator_(scenario.elects ? nullptr
+                                   : std::make_unique<SimCoordinator>(&scenario_, &queue_,
+                                                                      &network_, &oracle_)),
       etcd_(scenario.elects ? std::make_unique<Etcd>(&queue_, &network_, scenario.seed) : nullptr),
       world_(MakeWorld()),
       chaos_(&world_, &servers_, &workers_) {
@@ -396,8 +396,8 @@ std::string Cluster::WithoutParameters() const {
   return "";
 }
 
-// Empty if a partition's primary is not there just now, as may be where faults do not end or all may
-// be lost.
+// Empty if a partition's primary is not there just now, as may be where faults do not end or all
+// may be lost.
 void Cluster::CollectParameters() {
   for (const auto& [partition, placement] : oracle_.replicas().placements()) {
     const BlockRef block = PrimaryParameters(placement);

@@ -158,8 +158,8 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
 
   // Ends with the data shard at hand. What was scheduled finds that nobody asks any more.
   void Abandon(uint64_t id) {
-    const absl::Time end = std::min(
-        compute_end_, world_.queue->now() + worker_->plan_.compute * worker_->slowness_);
+    const absl::Time end =
+        std::min(compute_end_, world_.queue->now() + worker_->plan_.compute * worker_->slowness_);
     if (numbers_free_ == compute_end_) numbers_free_ = end;
     node_->At(end, Mine([this, id] {
                 loop_.OnAbandoned(now(), id, 0);
@@ -213,7 +213,10 @@ class SimWorker::Runner : public std::enable_shared_from_this<SimWorker::Runner>
 };
 
 SimWorker::SimWorker(const std::string& id, WorkerPlan plan, const World* world)
-    : plan_(plan), world_(world), node_(id, world->queue), control_(&node_, &world->hosts, world->coordinators) {}
+    : plan_(plan),
+      world_(world),
+      node_(id, world->queue),
+      control_(&node_, &world->hosts, world->coordinators) {}
 
 SimWorker::~SimWorker() = default;
 

@@ -1,8 +1,7 @@
 // Texts and their classes, as the readers of text files hand them on; a vocabulary makes numbers of
 // them.
 //
-// Errors   Add: InvalidArgument for a text that is blank or not UTF-8, a class without a name or
-// one
+// Errors   Add: InvalidArgument for a text that is blank or not UTF-8, a class without a name or one
 //          that the training files do not have; Finish: no samples. Add does not say where: the
 //          reader knows. Nothing has been added then.
 // Threads  One object, one thread.
