@@ -14,12 +14,6 @@ constexpr absl::Duration kOpenMax = absl::Milliseconds(300);
 // As server/store/etcd_store.cc.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
 
-ElectionOptions OptionsOf(const std::string& address) {
-  ElectionOptions options;
-  options.address = address;
-  return options;
-}
-
 }  // namespace
 
 Candidate::Candidate(std::string server, ControlHost* host, EventQueue* queue, Etcd* etcd,
@@ -36,7 +30,9 @@ Candidate::Candidate(std::string server, ControlHost* host, EventQueue* queue, E
 }
 
 void Candidate::Start() {
-  core_ = std::make_unique<ElectionCore>(OptionsOf(host_->address()));
+  ElectionOptions options;
+  options.address = host_->address();
+  core_ = std::make_unique<ElectionCore>(options);
   Go();
 }
 
@@ -62,7 +58,7 @@ void Candidate::Go() {
   const ElectionCall call = core_->Next(node_->clock());
   if (call.kind != ElectionCall::Kind::kNone) {
     is_asking_ = true;
-    return etcd_->Ask(node_, host_->address(), call, OptionsOf("").ttl,
+    return etcd_->Ask(node_, host_->address(), call, ElectionOptions().ttl,
                       [this, call](const Etcd::Outcome& outcome) { OnOutcome(call, outcome); });
   }
   const absl::Time due = core_->due();

@@ -12,7 +12,7 @@
 #include "tests/sim/control_line.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scenario.h"
-#include "tests/sim/sim_worker.h"
+#include "tests/sim/sim_server.h"
 
 namespace paceline::sim {
 
@@ -28,8 +28,6 @@ class Operators {
 
   // Submits and watches; orders come at their time.
   void Begin();
-
-  const std::string& job() const { return job_; }
 
  private:
   void Submit();

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,10 +44,9 @@ class Oracle {
   // It has taken the job. No ended job is kept where people cancel it, so that a submission that is
   // repeated after the end makes another job: nothing here is about that one.
   void OnSubmitted(const std::string& job) {
-    if (first_job_.empty()) first_job_ = job;
-    has_another_job_ |= job != first_job_;
+    submitted_.insert(job);
   }
-  bool has_another_job() const { return has_another_job_; }
+  bool has_another_job() const { return submitted_.size() > 1; }
   // It has written down that a checkpoint is whole.
   void OnCheckpointWritten() { ++counts_.checkpoints; }
 
@@ -193,8 +193,7 @@ class Oracle {
   std::vector<Acknowledged> acknowledged_;
   std::map<std::pair<uint32_t, uint64_t>, double> damping_;
   Counts counts_;
-  std::string first_job_;
-  bool has_another_job_ = false;
+  std::set<std::string> submitted_;
 };
 
 }  // namespace paceline::sim

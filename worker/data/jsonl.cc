@@ -33,8 +33,7 @@ class SampleTaker : public nlohmann::json_sax<Json> {
   bool number_float(number_float_t, const string_t&) override { return TakeOther("a fraction"); }
   bool binary(binary_t&) override { return TakeOther("binary"); }
   bool string(string_t& value) override {
-    if (field_ == nullptr) return depth_ > 0 || TakeOther("a string");
-    return Take(std::move(value));
+    return field_ == nullptr ? TakeOther("a string") : Take(std::move(value));
   }
   bool start_object(size_t) override { return ++depth_ == 1 || TakeOther("an object"); }
   bool end_object() override { return Leave(); }
@@ -108,10 +107,10 @@ absl::Status TakeLine(absl::string_view line, const v1::DataFiles& files, TextsB
 absl::StatusOr<Texts> ReadJsonl(ByteSource* source, absl::string_view name,
                                 const v1::DataFiles& files, std::vector<std::string>* classes) {
   LineReader lines(source, name);
-  TextsBuilder builder(name, classes->empty() ? nullptr : classes);
+  TextsBuilder builder(name, classes);
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, lines.Next());
-    if (!more) return builder.Finish(classes);
+    if (!more) return builder.Finish();
     const absl::Status taken = TakeLine(lines.line(), files, &builder);
     if (!taken.ok()) return lines.Error(taken.message());
   }

@@ -81,10 +81,10 @@ absl::Status AddClass(const std::string& folder, const std::string& name, TextsB
 }  // namespace
 
 absl::StatusOr<Texts> ReadTextFolder(const std::string& path, std::vector<std::string>* classes) {
-  TextsBuilder builder(path, classes->empty() ? nullptr : classes);
+  TextsBuilder builder(path, classes);
   ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(path));
   for (const std::string& name : names) RETURN_IF_ERROR(AddClass(path, name, &builder));
-  return builder.Finish(classes);
+  return builder.Finish();
 }
 
 }  // namespace paceline

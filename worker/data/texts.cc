@@ -53,10 +53,9 @@ absl::Status UnknownClass(absl::string_view name,
 
 }  // namespace
 
-TextsBuilder::TextsBuilder(absl::string_view origin, const std::vector<std::string>* classes)
-    : is_closed_(classes != nullptr) {
+TextsBuilder::TextsBuilder(absl::string_view origin, std::vector<std::string>* classes)
+    : classes_(classes), is_closed_(!classes->empty()) {
   texts_.origin = std::string(origin);
-  if (classes == nullptr) return;
   for (const std::string& name : *classes) {
     numbers_.emplace(name, static_cast<uint32_t>(numbers_.size()));
   }
@@ -74,15 +73,15 @@ absl::Status TextsBuilder::Add(absl::string_view text, absl::string_view class_n
   return absl::OkStatus();
 }
 
-absl::StatusOr<Texts> TextsBuilder::Finish(std::vector<std::string>* classes) {
+absl::StatusOr<Texts> TextsBuilder::Finish() {
   if (texts_.labels.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(texts_.origin, ": has no samples; wanted at least one"));
   }
-  *classes = SortedNames(numbers_);
-  std::vector<float> places(classes->size());
-  for (size_t i = 0; i < classes->size(); ++i) {
-    places[numbers_.at((*classes)[i])] = static_cast<float>(i);
+  *classes_ = SortedNames(numbers_);
+  std::vector<float> places(classes_->size());
+  for (size_t i = 0; i < classes_->size(); ++i) {
+    places[numbers_.at((*classes_)[i])] = static_cast<float>(i);
   }
   for (float& label : texts_.labels) label = places[static_cast<size_t>(label)];
   return std::move(texts_);

@@ -35,16 +35,17 @@ struct Texts {
 // Gathers the samples of one file or folder.
 class TextsBuilder {
  public:
-  // `classes`: names in the order of their bytes, to which no other is added; null: every name is a
-  // class. `origin` is what errors call the file.
-  TextsBuilder(absl::string_view origin, const std::vector<std::string>* classes);
+  // `classes`, if empty, takes the names of the classes in the end, in the order of their bytes; else
+  // no other one is accepted. It outlives the object. `origin` is what errors call the file.
+  TextsBuilder(absl::string_view origin, std::vector<std::string>* classes);
 
   absl::Status Add(absl::string_view text, absl::string_view class_name);
 
-  // What was added. `classes` takes the names of the classes, in the order of their bytes.
-  absl::StatusOr<Texts> Finish(std::vector<std::string>* classes);
+  // What was added.
+  absl::StatusOr<Texts> Finish();
 
  private:
+  std::vector<std::string>* const classes_;
   const bool is_closed_;
   Texts texts_;
   absl::flat_hash_map<std::string, uint32_t> numbers_;  // By name, in the order of their coming.

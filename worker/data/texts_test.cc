@@ -16,13 +16,13 @@ std::string Message(const absl::Status& status) {
 }
 
 TEST_CASE("classes are numbered in the order of their names, whatever came first") {
-  TextsBuilder builder("a.tsv", nullptr);
+  Names classes;
+  TextsBuilder builder("a.tsv", &classes);
   REQUIRE(builder.Add("one", "late").ok());
   REQUIRE(builder.Add("two", "early").ok());
   REQUIRE(builder.Add("three", "late").ok());
-  Names classes;
 
-  const absl::StatusOr<Texts> texts = builder.Finish(&classes);
+  const absl::StatusOr<Texts> texts = builder.Finish();
 
   REQUIRE(texts.ok());
   CHECK(classes == Names{"early", "late"});
@@ -41,7 +41,7 @@ TEST_CASE("evaluation samples keep the training classes' numbers and bring no ot
         "no training sample is of class 'd'; wanted one of 'a', 'b', 'c'");
   REQUIRE(builder.Add("x", "c").ok());
 
-  CHECK(builder.Finish(&classes)->labels == std::vector<float>{2});
+  CHECK(builder.Finish()->labels == std::vector<float>{2});
   CHECK(classes == Names{"a", "b", "c"});
 }
 
@@ -54,14 +54,14 @@ TEST_CASE("of many classes an error names the first ones") {
 }
 
 TEST_CASE("a text that is blank or not UTF-8, and a class without a name, are refused") {
-  TextsBuilder builder("a.tsv", nullptr);
   Names classes;
+  TextsBuilder builder("a.tsv", &classes);
 
   CHECK(Message(builder.Add(" \t", "c")) == "the text is blank");
   CHECK(Message(builder.Add("x", "")) == "the label is empty");
   CHECK(Message(builder.Add("caf\xe9 au lait", "c")) ==
         "the text is not UTF-8 from its byte 3 on (counted from 0): '\\xe9 au'");
-  CHECK(Message(builder.Finish(&classes).status()) == "a.tsv: has no samples; wanted at least one");
+  CHECK(Message(builder.Finish().status()) == "a.tsv: has no samples; wanted at least one");
   CHECK(classes.empty());
 }
 

@@ -19,15 +19,12 @@ class Parser {
  public:
   Parser(ByteSource* source, absl::string_view name, const v1::DataFiles& files,
          std::vector<std::string>* classes)
-      : lines_(source, name),
-        files_(files),
-        classes_(classes),
-        builder_(name, classes->empty() ? nullptr : classes) {}
+      : lines_(source, name), files_(files), builder_(name, classes) {}
 
   absl::StatusOr<Texts> Run() {
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, lines_.Next());
-      if (!more) return builder_.Finish(classes_);
+      if (!more) return builder_.Finish();
       cells_ = absl::StrSplit(lines_.line(), '\t');
       if (columns_ == 0) {
         RETURN_IF_ERROR(TakeFirstLine());
@@ -84,7 +81,6 @@ class Parser {
 
   LineReader lines_;
   const v1::DataFiles& files_;
-  std::vector<std::string>* const classes_;
   TextsBuilder builder_;
   std::vector<absl::string_view> cells_;  // Of the line.
   size_t columns_ = 0;                    // 0: no line has been read.

@@ -15,12 +15,10 @@
 
 namespace paceline {
 
-// Fills up a sample whose text has fewer tokens.
-constexpr uint32_t kPadToken = 0;
-
 // How often each piece (text_pieces.h) comes in the texts that a vocabulary is made from.
 using PieceCounts = absl::flat_hash_map<absl::string_view, uint64_t>;
 
+// Token 0 is none of its own: it fills up a sample whose text has fewer.
 class Vocabulary {
  public:
   virtual ~Vocabulary() = default;
