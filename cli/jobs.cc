@@ -78,10 +78,11 @@ int Cancel(const JobFlags& flags) {
   return kOk;
 }
 
-// A spec around the mode, since only a whole spec is parsed.
+// A spec around the mode, since only a whole spec is parsed; how many workers the job has the
+// coordinator knows.
 constexpr char kAnyJob[] =
     "{name: any, data: {format: csv, train: {path: /any}}, model: {layers: [{linear: 1}], loss: "
-    "mse}}";
+    "mse}, fleet: {workers: 65536}}";
 
 // The mode as a spec would say it.
 absl::StatusOr<v1::ConsistencySpec> ParseConsistency(const std::string& mode) {

@@ -145,6 +145,7 @@ TEST_CASE("where no coordinator answers, every command says what to do, with exi
                                                   {"status"},
                                                   {"cancel", "j-1"},
                                                   {"logs"},
+                                                  {"mode", "j-1", "{quorum: 3}"},
                                                   {"checkpoint", "take", "j-1"},
                                                   {"fork", "j-1"}}) {
     std::vector<std::string> arguments = command;
