@@ -210,6 +210,7 @@ class ParameterClient::Impl {
   }
 
   absl::Status OnDirective(absl::Time now, const v1::JobDirective& directive) {
+    if (session_->router().IsPast(directive)) return absl::OkStatus();
     RETURN_IF_ERROR(session_->OnDirective(now, directive));
     has_rounds_ = HasRounds(directive.segment().consistency());
     for (const v1::RosterMember& member : directive.roster().members()) {
