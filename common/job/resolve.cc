@@ -137,6 +137,7 @@ absl::Status ResolveEval(v1::DataSpec* spec) {
 
 void FillText(v1::TextSpec* text) {
   if (text->vocabulary_case() == v1::TextSpec::VOCABULARY_NOT_SET) text->mutable_words();
+  if (!text->has_lower_case()) text->set_lower_case(true);
 }
 
 absl::Status ResolveText(v1::DataSpec* spec) {
@@ -152,7 +153,6 @@ absl::Status ResolveText(v1::DataSpec* spec) {
     return Invalid("data.standardize is true, but format ", word,
                    " gives tokens, which are no measures; wanted false");
   }
-  if (!spec->text().has_lower_case()) spec->mutable_text()->set_lower_case(true);
   return absl::OkStatus();
 }
 

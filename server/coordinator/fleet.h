@@ -270,7 +270,6 @@ class Coordinator::Fleet {
                  v1::JobDirective* directive) const;
   absl::Status KeepCheckpoint(Job* job);
   absl::Status FinishOrder(Job* job, const v1::CheckpointStatus& outcome);
-  absl::Status FinishOrder(Job* job, const v1::CheckpointStatus& outcome, Edit* edit);
   absl::Status MoveOrder(Job* job, const std::string& why);
   void DropOrder(Job* job, const std::string& why, Edit* edit);
   void TellOutcome(const std::string& job, const v1::CheckpointStatus& outcome);

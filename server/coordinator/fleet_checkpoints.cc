@@ -231,20 +231,15 @@ absl::Status Coordinator::Fleet::MoveOrder(Job* job, const std::string& why) {
 
 absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome) {
   Edit edit(&records_);
-  return FinishOrder(job, outcome, &edit);
-}
-
-absl::Status Coordinator::Fleet::FinishOrder(Job* job, const v1::CheckpointStatus& outcome,
-                                             Edit* edit) {
-  EndOrder(outcome, KeepOf(RecordOf(*job)), edit->job(job->number));
-  edit->Then([this, number = job->number, outcome] {
+  EndOrder(outcome, KeepOf(RecordOf(*job)), edit.job(job->number));
+  edit.Then([this, number = job->number, outcome] {
     Job* job = FindJob(number);
     job->order.reset();
     ChangeHolders(RecordOf(*job));
     Mark(number);
     TellOutcome(job->name, outcome);
   });
-  return Commit(edit);
+  return Commit(&edit);
 }
 
 void Coordinator::Fleet::TellOutcome(const std::string& job, const v1::CheckpointStatus& outcome) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "common/base/median.h"
+
 namespace paceline {
 namespace {
 
@@ -13,12 +15,6 @@ constexpr absl::Duration kApart = absl::Milliseconds(500);
 constexpr double kKnownAfterSeconds = 0.2;
 constexpr double kStandsOut = 1.5;
 constexpr double kPer = 1000;  // Samples that Straggler's seconds are for.
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
 
 }  // namespace
 

@@ -45,8 +45,7 @@ absl::StatusOr<DroppedShards> DroppedShards::Restore(const v1::PartitionState& s
 void DroppedShards::Appended(const LogEntry& entry) {
   for (const ShardExtent& extent : entry.carried) Take(extent);
   if (!entry.dropped.empty()) rounds_.push_back({entry.step, entry.dropped});
-  while (!rounds_.empty() && (rounds_.front().shards.empty() ||
-                              rounds_.front().version + kVersionsKept <= entry.step)) {
+  while (!rounds_.empty() && rounds_.front().version + kVersionsKept <= entry.step) {
     rounds_.pop_front();
   }
 }
@@ -60,15 +59,17 @@ bool DroppedShards::Contains(ShardExtent extent) const {
 }
 
 void DroppedShards::Take(ShardExtent extent) {
-  for (Round& round : rounds_) {
-    for (auto outer = round.shards.begin(); outer != round.shards.end(); ++outer) {
+  for (auto round = rounds_.begin(); round != rounds_.end(); ++round) {
+    std::vector<ShardExtent>& shards = round->shards;
+    for (auto outer = shards.begin(); outer != shards.end(); ++outer) {
       if (!IsInside(extent, *outer)) continue;
       const ShardExtent before{outer->first, extent.first - outer->first};
       const uint64_t end = extent.first + extent.count;
       const ShardExtent behind{end, outer->first + outer->count - end};
-      outer = round.shards.erase(outer);
-      if (behind.count > 0) outer = round.shards.insert(outer, behind);
-      if (before.count > 0) round.shards.insert(outer, before);
+      outer = shards.erase(outer);
+      if (behind.count > 0) outer = shards.insert(outer, behind);
+      if (before.count > 0) shards.insert(outer, before);
+      if (shards.empty()) rounds_.erase(round);
       return;
     }
   }
@@ -76,7 +77,6 @@ void DroppedShards::Take(ShardExtent extent) {
 
 void DroppedShards::Encode(v1::PartitionState* state) const {
   for (const Round& round : rounds_) {
-    if (round.shards.empty()) continue;
     v1::DroppedShards* const out = state->add_dropped();
     out->set_version(round.version);
     for (const ShardExtent& extent : round.shards) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include "common/base/median.h"
 
 namespace paceline {
 namespace {
@@ -14,14 +17,6 @@ constexpr absl::Duration kGraceUnknown = absl::Seconds(1);
 
 // Threads and networks keep no better time.
 constexpr absl::Duration kSpreadMin = absl::Milliseconds(1);
-
-// Of at least one; the mean of the middle two.
-absl::Duration Median(std::vector<absl::Duration>* all) {
-  const auto middle = all->begin() + static_cast<std::ptrdiff_t>(all->size() / 2);
-  std::nth_element(all->begin(), middle, all->end());
-  if (all->size() % 2 != 0) return *middle;
-  return (*middle + *std::max_element(all->begin(), middle)) / 2;
-}
 
 }  // namespace
 
@@ -42,9 +37,9 @@ absl::Duration RoundGrace::Length() const {
   std::vector<absl::Duration> all;
   for (const Round& round : rounds_) all.insert(all.end(), round.after.begin(), round.after.end());
   if (all.size() < kArrivalsMin) return kGraceUnknown;
-  const absl::Duration median = Median(&all);
+  const absl::Duration median = Median(all);
   for (absl::Duration& one : all) one = absl::AbsDuration(one - median);
-  return median + factor_ * std::max(Median(&all), kSpreadMin);
+  return median + factor_ * std::max(Median(std::move(all)), kSpreadMin);
 }
 
 void RoundGrace::Close() { end_ = next_ = absl::InfiniteFuture(); }

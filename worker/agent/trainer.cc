@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
+#include "common/job/job_state.h"
 #include "common/job/round_plan.h"
 #include "worker/loop/weights_hash.h"
 #include "worker/model/metrics.h"
@@ -120,7 +121,7 @@ absl::StatusOr<v1::Evaluation> Trainer::Evaluate(const EvaluateRequest& request)
   evaluation.set_samples(samples);
   if (samples > 0) {
     evaluation.set_loss(loss_sum / static_cast<double>(samples));
-    if (spec_.model().loss() != v1::ModelSpec::MSE) {
+    if (Classifies(spec_)) {
       evaluation.set_accuracy(static_cast<double>(correct) / static_cast<double>(samples));
     }
     metrics.FillIn(&evaluation);
